@@ -1,0 +1,48 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+# The store speaks SQLite through cgo, so a C compiler is always needed.
+export CGO_ENABLED := 1
+
+GO      ?= go
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+LDFLAGS := -X main.commit=$(COMMIT)
+
+# Seconds that each fuzz target runs in `make fuzz`.
+FUZZTIME ?= 5s
+
+.PHONY: build test peers check unit interop bench fuzz prompts clean
+
+build: ## bin/tandem
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
+
+test: peers check unit interop ## everything that must hold, as CI runs it
+
+peers: ## the phones and load tools that the interop tests call with
+	bash test/peers.sh
+
+check:
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./test/interop/...
+
+unit:
+	$(GO) test -race ./...
+
+# Calls between Tandem and peers that nobody here wrote: real sockets, real processes.
+interop:
+	$(GO) test -race -tags interop -count=1 -timeout 10m ./test/interop/...
+
+bench: ## every benchmark, with its allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	FUZZTIME=$(FUZZTIME) bash test/fuzz.sh
+
+prompts: ## speaks scripts/prompts/prompts.txt anew
+	bash scripts/prompts/make.sh
+
+clean:
+	rm -rf bin
