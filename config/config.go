@@ -1,0 +1,191 @@
+// Package config reads tandem.toml: what may stand in it, what holds when it is
+// left out, and where in the file a mistake is.
+package config
+
+import (
+	"path/filepath"
+	"time"
+)
+
+// Config is a whole configuration: the file's values over the defaults. A zero
+// Config is not usable; start from Default or Load.
+//
+// A field tagged reload:"live" takes effect on a reload; any other needs a restart.
+type Config struct {
+	Server  Server        `toml:"server"`
+	SIP     SIP           `toml:"sip"`
+	Media   Media         `toml:"media"`
+	Store   Store         `toml:"store"`
+	HTTP    HTTP          `toml:"http"`
+	Scripts Scripts       `toml:"scripts"`
+	DB      map[string]DB `toml:"db"`
+	Limits  Limits        `toml:"limits"`
+	ACL     []ACL         `toml:"acl" reload:"live"`
+	Users   []User        `toml:"user" reload:"live"`
+	Trunks  []Trunk       `toml:"trunk" reload:"live"`
+
+	file  string
+	lines map[string]int // of each key that the file sets, by its path
+}
+
+// Server is the process: where its data lies and how it ends.
+type Server struct {
+	Data  Path     `toml:"data"`
+	Drain Duration `toml:"drain" reload:"live"` // how long calls in progress may take to finish after SIGTERM
+}
+
+// SIP is the signalling side.
+type SIP struct {
+	Listen         []Endpoint `toml:"listen"`
+	Domain         string     `toml:"domain"`    // digest realm and host of our addresses; "" see Realm
+	Advertise      []Addr     `toml:"advertise"` // at most one an address family
+	Local          []Prefix   `toml:"local"`     // peers in these see the address of the route to them
+	TLSCert        Path       `toml:"tls_cert" reload:"live"`
+	TLSKey         Path       `toml:"tls_key" reload:"live"`
+	Digest         []string   `toml:"digest"` // "sha-256", "md5", in the order they are offered
+	SessionExpires Duration   `toml:"session_expires"`
+}
+
+// Realm is the digest realm.
+func (s SIP) Realm() string {
+	if s.Domain == "" {
+		return "tandem"
+	}
+	return s.Domain
+}
+
+// Media is the audio side.
+type Media struct {
+	Ports   PortRange `toml:"ports"`
+	Codecs  []string  `toml:"codecs"`
+	Timeout Duration  `toml:"timeout"` // 0 = off
+}
+
+// Store is where call records and users are kept.
+type Store struct {
+	URL       StoreURL `toml:"url"`
+	Events    bool     `toml:"events"`
+	Retention Duration `toml:"retention"`
+}
+
+// HTTP is the API's listener.
+type HTTP struct {
+	Listen HostPort `toml:"listen"`
+	Token  Secret   `toml:"token" reload:"live"`
+	Hosts  []string `toml:"hosts" reload:"live"` // names a Host header may carry besides addresses and localhost
+}
+
+// Scripts is the Lua side.
+type Scripts struct {
+	Dir      Path           `toml:"dir"`
+	Watch    bool           `toml:"watch"`
+	CallCPU  Duration       `toml:"call_cpu"`
+	Memory   Size           `toml:"memory"`
+	Settings map[string]any `toml:"settings" reload:"live"` // for config.get
+	HTTP     ScriptsHTTP    `toml:"http"`
+}
+
+// ScriptsHTTP bounds what Lua's http module may reach.
+type ScriptsHTTP struct {
+	Allow []Prefix `toml:"allow" reload:"live"`
+}
+
+// DB is a database that scripts reach as db.named(name).
+type DB struct {
+	URL Secret `toml:"url" reload:"live"`
+}
+
+// Limits bounds what is taken on; 0 is no limit.
+type Limits struct {
+	Calls          int       `toml:"calls" reload:"live"`
+	CallsPerSecond int       `toml:"calls_per_second" reload:"live"`
+	Emergency      []string  `toml:"emergency" reload:"live"`
+	PerSource      PerSource `toml:"per_source" reload:"live"`
+}
+
+// PerSource bounds one source that is neither trusted nor a trunk.
+type PerSource struct {
+	CallsPerSecond     int      `toml:"calls_per_second"`
+	RegistersPerMinute int      `toml:"registers_per_minute"`
+	AuthFailures       int      `toml:"auth_failures"`
+	Ban                Duration `toml:"ban"`
+}
+
+// ACL is one entry of the access list: deny is looked at before allow.
+type ACL struct {
+	Allow []Prefix `toml:"allow"`
+	Deny  []Prefix `toml:"deny"`
+}
+
+// User is one who registers and calls with a password.
+type User struct {
+	Name     string   `toml:"name"`
+	Password Secret   `toml:"password"`
+	Display  string   `toml:"display"`
+	SRTP     string   `toml:"srtp"`
+	DTMF     string   `toml:"dtmf"`
+	Codecs   []string `toml:"codecs"`
+}
+
+// Trunk is a carrier or another switch.
+type Trunk struct {
+	Name      string   `toml:"name"`
+	Hosts     []string `toml:"hosts"`
+	Transport string   `toml:"transport"`
+	Username  string   `toml:"username"`
+	Password  Secret   `toml:"password"`
+	Register  bool     `toml:"register"`
+	Match     []Prefix `toml:"match"`
+	Check     Duration `toml:"check"`
+	MaxCalls  int      `toml:"max_calls"`
+	SRTP      string   `toml:"srtp"`
+	DTMF      string   `toml:"dtmf"`
+	Codecs    []string `toml:"codecs"`
+}
+
+// Default is what holds without a file.
+func Default() *Config {
+	return &Config{
+		Server: Server{Data: "data", Drain: Duration(time.Minute)},
+		SIP: SIP{
+			Listen: mustAll[Endpoint]("udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"),
+			Local: mustAll[Prefix]("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+				"127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
+			Digest:         []string{"sha-256", "md5"},
+			SessionExpires: Duration(30 * time.Minute),
+		},
+		Media: Media{
+			Ports:   PortRange{Min: 10000, Max: 32767},
+			Codecs:  []string{"opus", "g722", "pcmu", "pcma"},
+			Timeout: Duration(time.Minute),
+		},
+		Store: Store{URL: "sqlite:data/tandem.db", Events: true, Retention: Duration(90 * day)},
+		HTTP:  HTTP{Listen: HostPort{Host: "127.0.0.1", Port: 8080}},
+		Scripts: Scripts{
+			Dir: "scripts", Watch: true,
+			CallCPU: Duration(2 * time.Second), Memory: 64 << 20,
+		},
+		Limits: Limits{
+			Calls: 5000, CallsPerSecond: 500,
+			Emergency: []string{"112", "911", "999"},
+			PerSource: PerSource{CallsPerSecond: 20, RegistersPerMinute: 60, AuthFailures: 5, Ban: Duration(10 * time.Minute)},
+		},
+	}
+}
+
+// defaultTrunk and defaultUser are what an array's entry starts from.
+func defaultTrunk() Trunk { return Trunk{Transport: "udp", Check: Duration(30 * time.Second)} }
+
+// File is the path the configuration was read from; "" for the built-in one.
+func (c *Config) File() string { return c.file }
+
+// Set tells whether the file names the key, such as "store.url".
+func (c *Config) Set(key string) bool { return c.lines[key] > 0 }
+
+// SetData moves the data folder, and with it the store unless the file names one.
+func (c *Config) SetData(dir string) {
+	c.Server.Data = Path(dir)
+	if !c.Set("store.url") {
+		c.Store.URL = StoreURL("sqlite:" + filepath.Join(dir, "tandem.db"))
+	}
+}

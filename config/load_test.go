@@ -1,0 +1,194 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func noEnv(string) (string, bool) { return "", false }
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, text, want string }{
+		{"syntax", "[sip]\nlisten = \n", "t.toml:2: unexpected character U+000A at start of value"},
+		{"twice", "[sip]\ndomain = 'a'\ndomain = 'b'\n", "t.toml:3: domain: key domain is already defined"},
+		{"unknown key", "[sip]\nlisten_on = ['udp://0.0.0.0:5060']\n", "t.toml:2: sip.listen_on: unknown key"},
+		{"misspelt key", "[sip]\nlsiten = ['udp://0.0.0.0:5060']\n", `t.toml:2: sip.lsiten: unknown key: did you mean "listen"?`},
+		{"misspelt table", "[media]\n\n[servr]\ndata='x'\n", `t.toml:3: servr: unknown key: did you mean "server"?`},
+		{"key at the top", "listen = []\n", "t.toml:1: listen: unknown key"},
+		{"type", "[server]\ndrain = 60\n", "t.toml:2: server.drain: want a string in quotes, not a number"},
+		{"number of a user", "[[user]]\nname = 1001\npassword = 'x'\n", "t.toml:2: user.name: want a string in quotes, not a number"},
+		{"table for array", "[user]\nname = '1001'\n", "t.toml:1: user: want an array of tables, not a table"},
+		{"array for string", "sip.domain = ['a']\n", "t.toml:1: sip.domain: want a string, not an array"},
+		{"bool", "[store]\nevents = 'yes'\n", "t.toml:2: store.events: want true or false, not a string"},
+		{"huge", "[limits]\ncalls = 99999999999\n", "t.toml:2: limits.calls: want a whole number, not a number out of range"},
+		{"date", "[limits]\ncalls = 1979-05-27\n", "t.toml:2: limits.calls: want a whole number, not a LocalDate"},
+		{"duration", "[server]\ndrain = 'soon'\n", `t.toml:2: server.drain: "soon" is not a duration: write it as "30s", "15m", "2h" or "90d"`},
+		{"size", "[scripts]\nmemory = 'much'\n", `t.toml:2: scripts.memory: "much" is not a size: write it as "512KB" or "64MB"`},
+		{"element", "[sip]\nlisten = [\n  'udp://0.0.0.0:5060',\n  'udp:/x',\n]\n", `t.toml:4: sip.listen: "udp:/x" is not a listener: write it as "udp://0.0.0.0:5060"`},
+		{"transport", "sip.listen = ['sctp://0.0.0.0:5060']\n", `t.toml:1: sip.listen: "sctp://0.0.0.0:5060": "sctp" is not a transport: it is one of udp, tcp, tls, ws, wss`},
+		{"listener by name", "sip.listen = ['udp://localhost:5060']\n", `t.toml:1: sip.listen: "udp://localhost:5060": "localhost:5060" is not an address and a port, as in "udp://0.0.0.0:5060" or "udp://[::]:5060"`},
+		{"no listener", "sip.listen = []\n", "t.toml:1: sip.listen: needs at least one listener"},
+		{"listener twice", "sip.listen = ['udp://0.0.0.0:5060',\n'udp://0.0.0.0:5060']\n", "t.toml:2: sip.listen: udp://0.0.0.0:5060 stands twice"},
+		{"cidr", "[[acl]]\nallow = ['10.0.0.1/8']\n", `t.toml:2: acl.allow: "10.0.0.1/8" has bits set below its length: is "10.0.0.0/8" meant?`},
+		{"second acl", "[[acl]]\nallow=['::1']\n[[acl]]\n", `t.toml:3: acl: has neither "allow" nor "deny"`},
+		{"advertise", "sip.advertise = ['192.0.2.1', '192.0.2.2']\n", "t.toml:1: sip.advertise: 192.0.2.2 is the second of its family: one for IPv4, one for IPv6"},
+		{"domain", "sip.domain = 'a b'\n", `t.toml:1: sip.domain: "a b" is not a host name`},
+		{"digest", "sip.digest = ['sha256']\n", `t.toml:1: sip.digest: "sha256" is not known: did you mean "sha-256"?`},
+		{"ports", "media.ports = '20000-10000'\n", `t.toml:1: media.ports: "20000-10000" holds no pair of ports`},
+		{"ports too high", "media.ports = '10000-70000'\n", `t.toml:1: media.ports: "10000-70000" is not a range of ports: write it as "10000-32767"`},
+		{"codec", "media.codecs = ['g729']\n", `t.toml:1: media.codecs: "g729" is not known: did you mean "g722"?`},
+		{"codec not built", "media.codecs = ['pcmu', 'opus']\n", "t.toml:1: media.codecs: opus is not built yet"},
+		{"store", "store.url = 'mysql://x:secret@y'\n", `t.toml:1: store.url: want "sqlite:PATH", "postgres://user:password@host/name" or "none"`},
+		{"token", "[http]\nlisten = '0.0.0.0:8080'\n", "t.toml:1: http.token: is needed to listen on 0.0.0.0:8080, which is not loopback"},
+		{"token everywhere", "[http]\nlisten = ':8080'\n", "t.toml:1: http.token: is needed to listen on :8080, which is not loopback"},
+		{"user twice", "[[user]]\nname='1001'\npassword='a'\n[[user]]\npassword='b'\nname='1001'\n", `t.toml:6: user.name: "1001" stands twice: the first is on line 2`},
+		{"user without password", "[[user]]\nname='1001'\n", "t.toml:1: user.password: is missing"},
+		{"user with @", "[[user]]\nname='a@b'\npassword='x'\n", `t.toml:2: user.name: "a@b" holds a character that a SIP user cannot have`},
+		{"env unset", "[http]\ntoken = '${NOPE}'\n", "t.toml:2: http.token: the environment has no variable NOPE"},
+		{"env unclosed", "[http]\ntoken = '${NOPE'\n", `t.toml:2: http.token: "${" begins no ${NAME}: write "$${" for the characters themselves`},
+		{"env in settings", "[scripts.settings]\na = { b = ['${NOPE}'] }\n", "t.toml:2: scripts.settings.a.b: the environment has no variable NOPE"},
+		{"trunk", "[[trunk]]\nname='c'\nhosts=['h']\n[[trunk]]\nname='d'\nhosts=['h']\n", "t.toml:1: trunk: is not built yet"},
+		{"db", "[db.crm]\nurl='x'\n", "t.toml:1: db: is not built yet"},
+		{"tls", "[sip]\nlisten=['udp://0.0.0.0:5060',\n'tls://0.0.0.0:5061']\ntls_cert='a'\ntls_key='b'\n",
+			"t.toml:3: sip.listen: tls is not built yet\nt.toml:4: sip.tls_cert: is not built yet\nt.toml:5: sip.tls_key: is not built yet"},
+		{"postgres", "store.url='postgres://u:p@h/d'\n", "t.toml:1: store.url: postgres is not built yet"},
+		{"user's srtp", "[[user]]\nname='1'\npassword='x'\nsrtp='off'\n[[user]]\nname='2'\npassword='x'\nsrtp='required'\n", "t.toml:8: user.srtp: is not built yet"},
+		{"scripts.http", "[scripts.http]\nallow=['10.0.0.0/8']\n", "t.toml:1: scripts.http: is not built yet"},
+		{"per source", "[limits]\nper_source={ban='5m'}\n", "t.toml:2: limits.per_source: is not built yet"},
+		{"all at once", "[sip]\nlisten=['x']\nport=5060\n[http]\nlisten='y'\n[store]\nevents=1\n",
+			"t.toml:2: sip.listen: \"x\" is not a listener: write it as \"udp://0.0.0.0:5060\"\n" +
+				"t.toml:3: sip.port: unknown key\n" +
+				"t.toml:5: http.listen: \"y\" is not an address and a port: write it as \"127.0.0.1:8080\"\n" +
+				"t.toml:7: store.events: want true or false, not a number"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse("t.toml", []byte(tt.text), noEnv)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if err.Error() != tt.want {
+				t.Errorf("got  %s\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Setenv("TANDEM_TEST_TOKEN", "s3cret")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tandem.toml")
+	text := `
+[server]
+data = "var"
+drain = "1h30m"
+[sip]
+listen = ["udp://127.0.0.1:0", "tcp://[::1]:5070"]
+domain = "example.com"
+advertise = ["203.0.113.7", "2001:db8::1"]
+[media]
+codecs = ["pcma"]
+ports = "20000-20100"
+[http]
+listen = "0.0.0.0:9000"
+token = "x-${TANDEM_TEST_TOKEN}-$${y}"
+hosts = ["pbx.example.com"]
+[scripts]
+dir = "/opt/scripts"
+watch = false
+memory = "512KB"
+[scripts.settings]
+greeting = "hello"
+days = [1, 2]
+[limits]
+calls = 10
+[[acl]]
+allow = ["192.0.2.1", "::1/128"]
+[[user]]
+name = "1001"
+password = "pw"
+display = "Alice"
+`
+	write := func(s string) {
+		if err := os.WriteFile(file, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(text)
+	if _, err := Load(file); err == nil || err.Error() != file+`:19: scripts.memory: must be "1MB" or more` {
+		t.Fatalf("memory too small: %v", err)
+	}
+	write(strings.Replace(text, "512KB", "2MB", 1))
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range []struct{ name, got, want string }{
+		{"data", string(c.Server.Data), filepath.Join(dir, "var")},
+		{"store", string(c.Store.URL), "sqlite:" + filepath.Join(dir, "var", "tandem.db")},
+		{"drain", c.Server.Drain.Std().String(), "1h30m0s"},
+		{"listen", c.SIP.Listen[0].String() + " " + c.SIP.Listen[1].String(), "udp://127.0.0.1:0 tcp://[::1]:5070"},
+		{"realm", c.SIP.Realm(), "example.com"},
+		{"token", string(c.HTTP.Token), "x-s3cret-${y}"},
+		{"token shown", c.HTTP.Token.String(), "[hidden]"},
+		{"http", c.HTTP.Listen.String(), "0.0.0.0:9000"},
+		{"scripts", string(c.Scripts.Dir), "/opt/scripts"},
+		{"acl", c.ACL[0].Allow[0].String(), "192.0.2.1/32"},
+		{"default kept", c.Store.Retention.String(), "90d"},
+		{"ports", c.Media.Ports.String(), "20000-20100"},
+	} {
+		if check.got != check.want {
+			t.Errorf("%s: got %q, want %q", check.name, check.got, check.want)
+		}
+	}
+	if c.Scripts.Watch || c.Limits.Calls != 10 || c.Scripts.Settings["greeting"] != "hello" {
+		t.Errorf("scripts or limits: %+v %+v", c.Scripts, c.Limits)
+	}
+	if !c.Set("http.token") || c.Set("store.url") {
+		t.Error("Set does not tell what the file names")
+	}
+}
+
+func TestLoadMissing(t *testing.T) {
+	t.Parallel()
+	if _, err := Load(filepath.Join(t.TempDir(), "no.toml")); !os.IsNotExist(err) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestDefaultIsValid(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	c.SetData("/x")
+	if c.Store.URL != "sqlite:/x/tandem.db" {
+		t.Errorf("store: %s", c.Store.URL)
+	}
+	c.HTTP.Listen.Host = "0.0.0.0"
+	if err := c.Validate(); err == nil || err.Error() != "http.token: is needed to listen on 0.0.0.0:8080, which is not loopback" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(template))
+	f.Add([]byte("[[trunk]]\nname='c'\nhosts=['h']\n[trunk.x]\n"))
+	f.Add([]byte("a.b.c = {d=[{e=1}]}\n[[user]]\n[[user]]\nname=1"))
+	f.Add([]byte("sip.listen=['udp://[::1]:1']\n[sip.x]\n"))
+	f.Add([]byte("[scripts.settings]\na=[1,'${X}',{b=1979-05-27T07:32:00Z}]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("f.toml", data, func(string) (string, bool) { return "v", true })
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v, error %v", c, err)
+		}
+		if err == nil && c.Validate() != nil {
+			t.Fatalf("valid once, then %v", c.Validate())
+		}
+	})
+}

@@ -1,0 +1,221 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// validate checks what a value's own type cannot: ranges and how keys go together.
+func (c *Config) validate(p *problems) {
+	c.SIP.validate(p)
+	c.Media.validate(p)
+	c.HTTP.validate(p)
+	c.Scripts.validate(p)
+	c.Limits.validate(p)
+	for i, a := range c.ACL {
+		if len(a.Allow)+len(a.Deny) == 0 {
+			p.addf(fmt.Sprintf("acl[%d]", i), `has neither "allow" nor "deny"`)
+		}
+	}
+	c.validateUsers(p)
+	c.validateTrunks(p)
+	for name, db := range c.DB {
+		if db.URL == "" {
+			p.addf("db."+name+".url", "is missing")
+		}
+	}
+	if c.Server.Data == "" {
+		p.addf("server.data", "is empty")
+	}
+}
+
+func (s *SIP) validate(p *problems) {
+	if len(s.Listen) == 0 {
+		p.addf("sip.listen", "needs at least one listener")
+	}
+	for i, e := range s.Listen {
+		if e.Addr.Port() != 0 && slices.Contains(s.Listen[:i], e) {
+			p.addf(fmt.Sprintf("sip.listen[%d]", i), "%s stands twice", e)
+		}
+		if needsCert := e.Proto == "tls" || e.Proto == "wss"; needsCert && s.TLSCert == "" {
+			p.addf(fmt.Sprintf("sip.listen[%d]", i), "%s needs tls_cert and tls_key", e)
+		}
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		p.addf("sip", "tls_cert and tls_key go together")
+	}
+	if s.Domain != "" && !isHostname(s.Domain) && (&Addr{}).UnmarshalText([]byte(s.Domain)) != nil {
+		p.addf("sip.domain", "%q is not a host name", s.Domain)
+	}
+	for i, a := range s.Advertise {
+		path := fmt.Sprintf("sip.advertise[%d]", i)
+		if a.IsUnspecified() || a.IsMulticast() {
+			p.addf(path, "%s cannot be an address of ours", a)
+		}
+		if slices.ContainsFunc(s.Advertise[:i], func(b Addr) bool { return a.Is4() == b.Is4() }) {
+			p.addf(path, "%s is the second of its family: one for IPv4, one for IPv6", a)
+		}
+	}
+	oneOf(p, "sip.digest", s.Digest, "sha-256", "md5")
+	// RFC 4028 §4: the smallest interval is 90 seconds.
+	if d := s.SessionExpires.Std(); d != 0 && d < 90*time.Second {
+		p.addf("sip.session_expires", `%s is too short: "90s" or more, or "0"`, s.SessionExpires)
+	}
+}
+
+func (m *Media) validate(p *problems) {
+	oneOf(p, "media.codecs", m.Codecs, "opus", "g722", "pcmu", "pcma")
+}
+
+func (h *HTTP) validate(p *problems) {
+	if h.Token == "" && !h.Listen.Loopback() {
+		p.addf("http.token", "is needed to listen on %s, which is not loopback", h.Listen)
+	}
+	if strings.ContainsFunc(string(h.Token), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		p.addf("http.token", "may hold printable ASCII without spaces only")
+	}
+	for i, name := range h.Hosts {
+		if !isHostname(name) {
+			p.addf(fmt.Sprintf("http.hosts[%d]", i), "%q is not a host name (without a port)", name)
+		}
+	}
+}
+
+func (s *Scripts) validate(p *problems) {
+	if s.Dir == "" {
+		p.addf("scripts.dir", "is empty")
+	}
+	if s.CallCPU <= 0 {
+		p.addf("scripts.call_cpu", "must be more than 0")
+	}
+	if s.Memory < 1<<20 {
+		p.addf("scripts.memory", `must be "1MB" or more`)
+	}
+}
+
+func (l *Limits) validate(p *problems) {
+	for _, n := range []struct {
+		key   string
+		value int
+		least int
+	}{
+		{"calls", l.Calls, 1},
+		{"calls_per_second", l.CallsPerSecond, 1},
+		{"per_source.calls_per_second", l.PerSource.CallsPerSecond, 1},
+		{"per_source.registers_per_minute", l.PerSource.RegistersPerMinute, 1},
+		{"per_source.auth_failures", l.PerSource.AuthFailures, 1},
+	} {
+		if n.value < n.least {
+			p.addf("limits."+n.key, "must be %d or more", n.least)
+		}
+	}
+}
+
+func (c *Config) validateUsers(p *problems) {
+	names := map[string]int{}
+	for i, u := range c.Users {
+		path := fmt.Sprintf("user[%d]", i)
+		unique(p, path, u.Name, names)
+		if u.Password == "" {
+			p.addf(path+".password", "is missing")
+		}
+		if hasControl(u.Display) {
+			p.addf(path+".display", "holds a control character")
+		}
+		oneOf(p, path+".srtp", optional(u.SRTP), "off", "optional", "required")
+		oneOf(p, path+".dtmf", optional(u.DTMF), "rfc4733", "info", "inband")
+	}
+}
+
+func (c *Config) validateTrunks(p *problems) {
+	names := map[string]int{}
+	for i, t := range c.Trunks {
+		path := fmt.Sprintf("trunk[%d]", i)
+		unique(p, path, t.Name, names)
+		if len(t.Hosts) == 0 {
+			p.addf(path+".hosts", "is missing")
+		}
+		oneOf(p, path+".transport", []string{t.Transport}, protos...)
+		if t.MaxCalls < 0 {
+			p.addf(path+".max_calls", "must be 0 or more")
+		}
+		oneOf(p, path+".srtp", optional(t.SRTP), "off", "optional", "required")
+		oneOf(p, path+".dtmf", optional(t.DTMF), "rfc4733", "info", "inband")
+	}
+}
+
+// unique checks the name of an entry and that it has it alone.
+func unique(p *problems, path, name string, seen map[string]int) {
+	if name == "" {
+		p.addf(path+".name", "is missing")
+		return
+	}
+	// A name is the user part of a URI and stands in targets such as "user:1001".
+	if strings.ContainsAny(name, "@:;/?<>\"\\ ,") || hasControl(name) {
+		p.addf(path+".name", "%q holds a character that a SIP user cannot have", name)
+	}
+	if line, ok := seen[name]; ok {
+		if line > 0 {
+			p.addf(path+".name", "%q stands twice: the first is on line %d", name, line)
+		} else {
+			p.addf(path+".name", "%q stands twice", name)
+		}
+		return
+	}
+	seen[name] = p.lines[path+".name"]
+}
+
+// oneOf checks the values of a list against the known ones, and that none repeats.
+func oneOf(p *problems, path string, values []string, known ...string) {
+	if values != nil && len(values) == 0 {
+		p.addf(path, "is empty")
+	}
+	for i, v := range values {
+		at := path
+		if p.lines[fmt.Sprintf("%s[%d]", path, i)] > 0 {
+			at = fmt.Sprintf("%s[%d]", path, i)
+		}
+		if !slices.Contains(known, v) {
+			msg := fmt.Sprintf("%q is not known", v)
+			if n := nearest(v, known); n != "" {
+				msg += fmt.Sprintf(": did you mean %q?", n)
+			} else {
+				msg += ": one of " + strings.Join(known, ", ")
+			}
+			p.addf(at, "%s", msg)
+		} else if slices.Contains(values[:i], v) {
+			p.addf(at, "%q stands twice", v)
+		}
+	}
+}
+
+func optional(v string) []string {
+	if v == "" {
+		return nil
+	}
+	return []string{v}
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// isHostname follows RFC 1123 §2.1, loosely.
+func isHostname(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		if strings.ContainsFunc(label, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}) {
+			return false
+		}
+	}
+	return true
+}
