@@ -48,9 +48,10 @@ var rooms = map[string][]string{
 	"b2bua": {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth",
 		"b2bua/registrar", "b2bua/trunk", "media", "media/...", "store"},
 
-	"web":           {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store"},
-	"scripting":     {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
-	"scripting/sim": {"b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
+	"web":               {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store"},
+	"scripting/pattern": {},
+	"scripting":         {"scripting/pattern", "b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
+	"scripting/sim":     {"b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
 
 	"cmd/tandem": {"..."},
 	"test/...":   {"..."},
