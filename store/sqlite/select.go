@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"strings"
+
+	"tandem/store"
+)
+
+// query is the FROM and WHERE of a filter. Only fixed text is put together here; what
+// people type goes into args.
+type query struct {
+	order string // alias whose (start_ms, id) gives the order: "c", or "f" when searching a flag
+	conds []string
+	args  []any
+}
+
+// selection translates a filter; the table calls has the alias c.
+func selection(f store.Filter) (*query, error) {
+	if err := f.Check(); err != nil {
+		return nil, err
+	}
+	q := &query{order: "c"}
+	if f.Flag != "" {
+		q.order = "f"
+		q.add("f.flag = ?", f.Flag)
+	}
+	if !f.Since.IsZero() {
+		q.add(q.order+".start_ms >= ?", f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		q.add(q.order+".start_ms < ?", f.Until.UnixMilli())
+	}
+	q.match("c.from_user", f.From)
+	q.match("c.to_user", f.To)
+	q.match("c.auth_user", f.User)
+	q.match("c.trunk", f.Trunk)
+	if f.State != "" {
+		q.add("c.state = ?", f.State)
+	}
+	if f.MinDuration > 0 {
+		q.add("c.duration_ms >= ?", f.MinDuration.Milliseconds())
+	}
+	if f.After != "" {
+		ms, id, err := store.ParseCursor(f.After)
+		if err != nil {
+			return nil, err
+		}
+		q.add("("+q.order+".start_ms, "+q.orderID()+") < (?, ?)", ms, id)
+	}
+	return q, nil
+}
+
+func (q *query) add(cond string, args ...any) {
+	q.conds = append(q.conds, cond)
+	q.args = append(q.args, args...)
+}
+
+func (q *query) match(column, pattern string) {
+	kind, text := store.Pattern(pattern).Split()
+	if kind != store.MatchAll && (column == "c.auth_user" || column == "c.trunk") {
+		q.add(column + " <> ''") // lets SQLite use the partial index
+	}
+	switch kind {
+	case store.MatchExact:
+		q.add(column+" = ?", text)
+	case store.MatchPrefix:
+		q.add(column+" >= ? AND "+column+" < ?", text, beyond(text))
+	case store.MatchGlob:
+		q.add(column+" GLOB ?", text)
+	}
+}
+
+func (q *query) orderID() string {
+	if q.order == "f" {
+		return "f.call_id"
+	}
+	return "c.id"
+}
+
+func (q *query) from() string {
+	if q.order == "f" {
+		// CROSS JOIN keeps SQLite from turning the join around: the flag's rows are few and in order.
+		return " FROM call_flags f CROSS JOIN calls c ON c.id = f.call_id"
+	}
+	return " FROM calls c"
+}
+
+func (q *query) where() string {
+	if len(q.conds) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(q.conds, " AND ")
+}
