@@ -1,0 +1,135 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+)
+
+// peer is the far end of a connection.
+type peer struct {
+	proto Proto
+	addr  netip.AddrPort
+}
+
+// dialling is a connection being opened; those who want the same one wait for it.
+type dialling struct {
+	done chan struct{}
+	conn *conn
+	err  error
+}
+
+// Connect gives a flow to a target. For UDP it picks the listener to send from and does not
+// wait. For TCP it takes the connection there is to exactly that address, which may be one the
+// peer opened, or dials one; a connection to any other address is never used.
+func (l *Layer) Connect(ctx context.Context, t Target) (Flow, error) {
+	addr := netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
+	switch t.Proto {
+	case UDP:
+		s := l.socketFor(addr)
+		if s == nil {
+			return Flow{}, fmt.Errorf("connect %s: no UDP listener of that address family", addr)
+		}
+		return Flow{link: s, remote: addr}, nil
+	case TCP:
+		c, err := l.dial(ctx, peer{TCP, addr})
+		if err != nil {
+			return Flow{}, fmt.Errorf("connect %s: %w", addr, err)
+		}
+		return c.flow(), nil
+	}
+	return Flow{}, fmt.Errorf("connect %s: transport %q is not built yet", addr, t.Proto)
+}
+
+// socketFor is the UDP socket to reach addr from: the one bound to the address of the route
+// there, else one bound to all, else any of the family.
+func (l *Layer) socketFor(addr netip.AddrPort) *socket {
+	var fitting []*socket
+	for _, s := range l.sockets {
+		if s.local.Addr().Is4() == addr.Addr().Is4() {
+			fitting = append(fitting, s)
+		}
+	}
+	if len(fitting) < 2 {
+		if len(fitting) == 0 {
+			return nil
+		}
+		return fitting[0]
+	}
+	from := l.route(addr)
+	for _, s := range fitting {
+		if s.local.Addr() == from {
+			return s
+		}
+	}
+	for _, s := range fitting {
+		if s.local.Addr().IsUnspecified() {
+			return s
+		}
+	}
+	return fitting[0]
+}
+
+func (l *Layer) dial(ctx context.Context, to peer) (*conn, error) {
+	l.mu.Lock()
+	if c := l.conns[to]; c != nil && c.alive() {
+		l.mu.Unlock()
+		return c, nil
+	}
+	d := l.dialled[to]
+	if d == nil {
+		if l.closed || !l.started {
+			l.mu.Unlock()
+			return nil, ErrClosed
+		}
+		d = &dialling{done: make(chan struct{})}
+		l.dialled[to] = d
+		l.running.Go(func() { l.connect(to, d) })
+	}
+	l.mu.Unlock()
+	select {
+	case <-d.done:
+		return d.conn, d.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// connect dials for everyone who waits; it does not end with the first who stops waiting.
+func (l *Layer) connect(to peer, d *dialling) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.o.ConnectTimeout)
+	defer cancel()
+	nc, err := l.o.Network.Dial(ctx, l.sourceFor(to), to.addr)
+	if err == nil {
+		d.conn = &conn{l: l, nc: nc, p: to.proto, local: addrPort(nc.LocalAddr()), remote: to.addr}
+		if err = l.adopt(d.conn); err != nil {
+			nc.Close()
+		}
+	}
+	d.err = err
+	l.mu.Lock()
+	delete(l.dialled, to)
+	l.mu.Unlock()
+	close(d.done)
+}
+
+// sourceFor is the address to dial from: that of the only listener of the protocol and family,
+// so that a server bound to one address is seen with it.
+func (l *Layer) sourceFor(to peer) netip.Addr {
+	var from netip.Addr
+	for _, s := range l.listeners {
+		a := s.local.Addr()
+		if a.Is4() != to.addr.Addr().Is4() {
+			continue
+		}
+		if a.IsUnspecified() || from.IsValid() {
+			return netip.Addr{}
+		}
+		from = a
+	}
+	// A socket on loopback reaches nothing else, nor is it reached from elsewhere.
+	if from.IsLoopback() != to.addr.Addr().IsLoopback() {
+		return netip.Addr{}
+	}
+	return from
+}
