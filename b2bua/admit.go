@@ -1,0 +1,76 @@
+package b2bua
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+
+	"tandem/b2bua/auth"
+	"tandem/b2bua/transaction"
+)
+
+// denied drops a request from a source that the access list denies, without an answer.
+func (s *Server) denied(tx *transaction.Server) bool {
+	return s.acl.Load().Decide(tx.Flow().Remote().Addr()) == auth.Denied
+}
+
+// identify says who sent a request, or how to refuse it: a source that the access list
+// trusts, or a user who answers the challenge. Credentials that a trusted source sends are
+// checked all the same, for they set the user.
+func (s *Server) identify(tx *transaction.Server) (auth.Identity, *problem) {
+	var id auth.Identity
+	id.Trusted = s.acl.Load().Decide(tx.Flow().Remote().Addr()) == auth.Trusted
+	if _, sent := s.credentials(tx); sent || !id.Trusted {
+		user, p := s.authenticate(tx)
+		if p != nil {
+			return id, p
+		}
+		id.User = user
+		return id, nil
+	}
+	id.User, _ = s.o.Registrar.FlowUser(tx.Flow(), tx.Request().From().Address.User)
+	return id, nil
+}
+
+// credentials finds the Authorization header that answers a challenge of ours; sent tells
+// whether there was one at all.
+func (s *Server) credentials(tx *transaction.Server) (header string, sent bool) {
+	all := headersOf(tx.Request(), "Authorization")
+	for _, h := range all {
+		if _, ok := s.digest.Username(h); ok {
+			return h, true
+		}
+	}
+	return "", len(all) > 0
+}
+
+// authenticate checks the digest of a request (RFC 3261 §22.2, RFC 7616).
+func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) {
+	header, _ := s.credentials(tx)
+	if header == "" {
+		return "", s.challenge(false)
+	}
+	name, _ := s.digest.Username(header)
+	cred, found := s.o.Directory.Credential(name)
+	switch s.digest.Verify(string(tx.Request().Method), header, cred, found) {
+	case auth.OK:
+		return name, nil
+	case auth.Foreign:
+		return "", s.challenge(false)
+	case auth.Stale:
+		return "", s.challenge(true)
+	case auth.Unmatched:
+		return "", s.challenge(false, slices.Collect(maps.Keys(cred.HA1))...)
+	}
+	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), peer(tx.Flow()),
+		slog.String("method", string(tx.Request().Method)))
+	return "", refuse(403, "")
+}
+
+func (s *Server) challenge(stale bool, only ...auth.Algorithm) *problem {
+	p := refuse(401, "")
+	for _, c := range s.digest.Challenge(stale, only...) {
+		p.headers = append(p.headers, Header{"WWW-Authenticate", c})
+	}
+	return p
+}

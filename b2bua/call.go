@@ -1,0 +1,281 @@
+package b2bua
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/auth"
+	"tandem/clock"
+)
+
+// Address is a party as SIP names it.
+type Address struct{ User, Host, Display, URI string }
+
+// Source is where a call came from.
+type Source struct {
+	IP        netip.Addr
+	Port      int
+	Transport string // udp, tcp, …
+}
+
+// Call is one inbound call and all that is done for it. One goroutine owns its state and
+// takes events from a mailbox; exported methods may be called from anywhere.
+type Call struct {
+	server *Server
+	log    *slog.Logger
+	clock  clock.Clock
+
+	// set before the call's goroutines start, never changed after
+	id, linkedID string
+	invite       *sip.Request
+	from, to     Address
+	identity     auth.Identity
+	source       Source
+	started      time.Time
+	depth        int // calls to ourselves that led here
+
+	box  *mailbox
+	done chan struct{} // closed when the caller's leg has ended
+
+	state  atomic.Value // State
+	taken  atomic.Bool
+	shared sharedFacts
+
+	// owned by the call's goroutine
+	caller      *Leg
+	legs        []*Leg // the caller's first
+	ops         map[*op]struct{}
+	lastFailure *Failure
+	handlerDone bool
+	releasedBy  Side
+	times       callTimes
+	timeline    timeline
+	noACK       bool
+	recordDone  bool
+	recording   string // the first one, below the recordings folder
+}
+
+// Side is who ended something.
+type Side string
+
+const (
+	ByCaller Side = "caller"
+	ByCallee Side = "callee"
+	ByScript Side = "script"
+	BySystem Side = "system"
+)
+
+// sharedFacts are what the script's goroutine writes and the record reads.
+type sharedFacts struct {
+	sync.Mutex
+	number     string
+	vars       map[string]any
+	script     string
+	generation int64
+	err, trace string
+	routes     int // how deep Route is nested
+}
+
+func (c *Call) ID() string         { return c.id }
+func (c *Call) LinkedID() string   { return c.linkedID }
+func (c *Call) From() Address      { return c.from }
+func (c *Call) To() Address        { return c.to }
+func (c *Call) User() string       { return c.identity.User }
+func (c *Call) Trunk() string      { return c.identity.Trunk }
+func (c *Call) Source() Source     { return c.source }
+func (c *Call) State() State       { return c.state.Load().(State) }
+func (c *Call) Leg() *Leg          { return c.caller }
+func (c *Call) Log() *slog.Logger  { return c.log }
+func (c *Call) Started() time.Time { return c.started }
+
+// Done is closed when the caller's leg has ended.
+func (c *Call) Done() <-chan struct{} { return c.done }
+
+// Taken reports whether a handler has answered, rejected, redirected, dialled or bridged.
+func (c *Call) Taken() bool { return c.taken.Load() }
+
+// Number is what was dialled: the user part of the Request-URI, or what Route was given.
+func (c *Call) Number() string {
+	c.shared.Lock()
+	defer c.shared.Unlock()
+	return c.shared.number
+}
+
+// Header returns the first value of a header of the INVITE.
+func (c *Call) Header(name string) (string, bool) { return headerOf(c.invite, name) }
+
+// Headers returns all values of a header of the INVITE.
+func (c *Call) Headers(name string) []string { return headersOf(c.invite, name) }
+
+// SetVars replaces what the record keeps as JSON in vars.
+func (c *Call) SetVars(v map[string]any) {
+	c.shared.Lock()
+	defer c.shared.Unlock()
+	c.shared.vars = maps.Clone(v)
+}
+
+// SetScript notes which script and generation serve the call.
+func (c *Call) SetScript(name string, generation int64) {
+	c.shared.Lock()
+	defer c.shared.Unlock()
+	c.shared.script, c.shared.generation = name, generation
+}
+
+// ScriptError notes an error of the script with its traceback; the first one stays.
+func (c *Call) ScriptError(msg, traceback string) {
+	c.shared.Lock()
+	if c.shared.err == "" {
+		c.shared.err, c.shared.trace = msg, traceback
+	}
+	c.shared.Unlock()
+	c.Note("script", msg)
+}
+
+// Note adds a line to the call's timeline; kind is one of those of the events table.
+func (c *Call) Note(kind, text string) {
+	c.box.post(do(func(c *Call) { c.note("", kind, text) }))
+}
+
+// gone reports whether the caller's leg has ended. On the call's goroutine only.
+func (c *Call) gone() bool { return c.caller.state == legEnded }
+
+// loop owns the call until every leg has ended and the handler has returned.
+func (c *Call) loop() {
+	defer c.server.ended(c)
+	var batch []event
+	for {
+		<-c.box.wake
+		batch = c.box.take(batch)
+		for i, e := range batch {
+			c.step(e)
+			batch[i] = nil
+		}
+		if c.over() {
+			c.finishRecord()
+			if c.settled() {
+				break
+			}
+		}
+	}
+	for _, e := range c.box.close() {
+		c.step(e)
+	}
+	c.interrupt(nil, ErrHangup)
+}
+
+// over reports whether all that the record tells of has happened.
+func (c *Call) over() bool {
+	if !c.handlerDone {
+		return false
+	}
+	for _, l := range c.legs {
+		if l.state != legEnded || l.unacked {
+			return false
+		}
+	}
+	return true
+}
+
+// settled reports whether no leg owes or awaits a message any more.
+func (c *Call) settled() bool {
+	for _, l := range c.legs {
+		if l.pending() {
+			return false
+		}
+	}
+	return true
+}
+
+// step applies one event. A panic ends this call and nothing else.
+func (c *Call) step(e event) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.crashed(p)
+		}
+	}()
+	e.apply(c)
+}
+
+func (c *Call) crashed(p any) {
+	c.server.panics.Add(1)
+	c.log.Error("panic in a call; it is ended", "panic", p, "stack", string(debug.Stack()))
+	defer func() {
+		if p := recover(); p != nil { // even tidying up failed: drop the legs
+			c.handlerDone = true
+			for _, l := range c.legs {
+				l.state = legEnded
+			}
+		}
+	}()
+	c.end(BySystem, failure(500, ""))
+}
+
+// serve runs the handler in a goroutine of its own; it is a client of the loop.
+func (c *Call) serve(ctx context.Context) {
+	var err error
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.panics.Add(1)
+			c.log.Error("panic in a call's handler; the call is ended", "panic", p, "stack", string(debug.Stack()))
+			err = failure(500, "")
+		}
+		c.box.post(do(func(c *Call) { c.handlerReturned(err) }))
+	}()
+	err = c.server.o.Handler.ServeCall(ctx, c)
+}
+
+// handlerReturned ends what the handler left open.
+func (c *Call) handlerReturned(err error) {
+	c.handlerDone = true
+	switch {
+	case err != nil:
+		c.end(ByScript, failure(500, ""))
+	case !c.taken.Load():
+		c.end(ByScript, failure(404, ""))
+	case c.lastFailure != nil:
+		c.end(ByScript, c.lastFailure)
+	default:
+		c.end(ByScript, failure(480, ""))
+	}
+}
+
+// end hangs up every leg; an unanswered caller gets f.
+func (c *Call) end(by Side, f *Failure) {
+	if !c.gone() {
+		c.released(by)
+		if c.caller.state == legAnswered {
+			c.caller.hangup(0)
+		} else {
+			c.caller.refuse(f, nil)
+		}
+	}
+	for _, l := range c.legs {
+		l.hangup(0)
+	}
+}
+
+// released notes who ended the call; the first one stays.
+func (c *Call) released(by Side) {
+	if c.releasedBy == "" {
+		c.releasedBy = by
+	}
+}
+
+// callerEnded runs once, when the caller's leg has ended, for whatever reason.
+func (c *Call) callerEnded() {
+	c.state.Store(StateEnded)
+	c.times.end = c.clock.Now()
+	close(c.done)
+	for _, l := range c.legs[1:] {
+		l.hangup(0)
+	}
+	c.interrupt(nil, ErrHangup)
+}

@@ -1,0 +1,126 @@
+package b2bua
+
+import (
+	"errors"
+	"fmt"
+
+	"tandem/media"
+	"tandem/media/sdp"
+)
+
+// ErrHangup is what a method returns when the call, or the leg it was called on, has ended.
+var ErrHangup = errors.New("hangup")
+
+// ErrState is returned where the call's state does not allow what was asked.
+var ErrState = errors.New("not possible in this state of the call")
+
+// Failure says how an attempt to reach somebody ended.
+type Failure struct {
+	Code   int    // the SIP status
+	Reason string // its phrase, or our own words
+	State  State  // busy, noanswer, cancelled or failed
+}
+
+func (f *Failure) Error() string { return fmt.Sprintf("%d %s", f.Code, f.Reason) }
+
+// State is how a call stands or ended; the words are those of the records.
+type State string
+
+const (
+	StateNew       State = "new"
+	StateRinging   State = "ringing"
+	StateAnswered  State = "answered"
+	StateEnded     State = "ended"
+	StateBusy      State = "busy"
+	StateNoAnswer  State = "noanswer"
+	StateCancelled State = "cancelled"
+	StateFailed    State = "failed"
+)
+
+// stateOf sorts a final SIP status.
+func stateOf(code int) State {
+	switch code {
+	case 486, 600:
+		return StateBusy
+	case 408, 480:
+		return StateNoAnswer
+	case 487:
+		return StateCancelled
+	}
+	if code >= 200 && code < 300 {
+		return StateAnswered
+	}
+	return StateFailed
+}
+
+func failure(code int, reason string) *Failure {
+	if reason == "" {
+		reason = Phrase(code)
+	}
+	return &Failure{Code: code, Reason: reason, State: stateOf(code)}
+}
+
+// mediaFailure maps an error of the media engine to the answer a caller gets.
+func mediaFailure(err error) *Failure {
+	switch {
+	case errors.Is(err, sdp.ErrMalformed):
+		return &Failure{Code: 400, Reason: "Bad Session Description", State: StateFailed}
+	case errors.Is(err, media.ErrNotAcceptable):
+		return failure(488, "")
+	case errors.Is(err, media.ErrNoPorts):
+		return failure(503, "")
+	}
+	return failure(500, "")
+}
+
+// better reports whether a is the failure to tell the caller rather than b.
+//
+// RFC 3261 §16.7 step 6: any 6xx first, else the lowest class, and within 4xx those that
+// say what the caller could change.
+func better(a, b *Failure) bool {
+	if b == nil {
+		return true
+	}
+	if ra, rb := rank(a.Code), rank(b.Code); ra != rb {
+		return ra < rb
+	}
+	return false
+}
+
+func rank(code int) int {
+	switch {
+	case code >= 600:
+		return 0
+	case code >= 300 && code < 400:
+		return 1
+	case code == 401 || code == 407 || code == 415 || code == 420 || code == 484:
+		return 2
+	case code >= 400 && code < 500 && code != 408:
+		return 3
+	case code == 408:
+		return 4
+	case code == 503:
+		return 6
+	}
+	return 5
+}
+
+// Phrase is the standard reason phrase of a SIP status (RFC 3261 §21).
+func Phrase(code int) string {
+	if p, ok := phrases()[code]; ok {
+		return p
+	}
+	switch {
+	case code < 200:
+		return "Progress"
+	case code < 300:
+		return "OK"
+	case code < 400:
+		return "Redirected"
+	case code < 500:
+		return "Request Failure"
+	case code < 600:
+		return "Server Failure"
+	}
+	return "Global Failure"
+}

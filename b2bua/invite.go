@@ -1,0 +1,145 @@
+package b2bua
+
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/auth"
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/transaction"
+	"tandem/media/sdp"
+)
+
+// acceptInvite makes a Call of an INVITE that begins a dialog. Until the caller is known
+// it costs nothing but its transaction.
+func (s *Server) acceptInvite(tx *transaction.Server) {
+	tag := dialog.NewTag()
+	id, parent, p := s.origin(tx)
+	if p == nil {
+		p = checkOffer(tx.Request())
+	}
+	if p != nil {
+		p.respond(tx, tag)
+		return
+	}
+	c, err := s.newCall(tx, tag, id, parent)
+	if err != nil {
+		refuse(400, "Bad Contact").respond(tx, tag)
+		return
+	}
+	if ok, retry := s.admit(c); !ok {
+		s.o.Log.Warn("call refused: no room or draining", peer(tx.Flow()))
+		unavailable(retry).respond(tx, tag)
+		return
+	}
+	s.remember(c.caller.dialog, c.caller)
+	tx.OnCancel(func(*sip.Request) { c.box.post(cancelReceived{}) })
+	tx.OnEnd(func(err error) { c.box.post(&inviteServerEnded{err}) })
+	refuse(100, "").respond(tx, "") // RFC 3261 §17.2.1: at once, the script may take its time
+	s.o.Journal.Open(c.openRecord())
+	go c.loop()
+	go c.serve(s.ctx)
+}
+
+// origin says who calls. A call to ourselves is its parent's caller's.
+func (s *Server) origin(tx *transaction.Server) (auth.Identity, *Call, *problem) {
+	if !tx.Flow().IsLoop() {
+		id, p := s.identify(tx)
+		return id, nil, p
+	}
+	s.mu.Lock()
+	parent := s.loops[tx.Request().CallID().Value()]
+	s.mu.Unlock()
+	if parent == nil {
+		return auth.Identity{}, nil, refuse(482, "") // RFC 3261 §8.2.2.2: nobody here sent it
+	}
+	return parent.identity, parent, nil
+}
+
+// checkOffer refuses a body that nobody here can read.
+func checkOffer(req *sip.Request) *problem {
+	if p := bodyType(req); p != nil {
+		return p
+	}
+	if len(req.Body()) == 0 {
+		return nil
+	}
+	if _, err := sdp.Parse(req.Body()); err != nil {
+		return refuse(400, "Bad Session Description")
+	}
+	return nil
+}
+
+func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, parent *Call) (*Call, error) {
+	req := tx.Request()
+	d, err := dialog.NewUAS(req, tag)
+	if err != nil {
+		return nil, err
+	}
+	c := &Call{
+		server: s, clock: s.o.Clock, started: s.o.Clock.Now(),
+		id: newID(), invite: req, identity: id,
+		from: addressOf(&req.From().Address, req.From().DisplayName),
+		to:   addressOf(&req.To().Address, req.To().DisplayName),
+		box:  newMailbox(), done: make(chan struct{}), ops: map[*op]struct{}{},
+	}
+	c.linkedID = c.id
+	c.source = Source{IP: tx.Flow().Remote().Addr(), Port: int(tx.Flow().Remote().Port()), Transport: string(tx.Flow().Proto())}
+	if parent != nil {
+		c.linkedID, c.source, c.depth = parent.linkedID, parent.source, parent.depth+1
+	}
+	c.log = s.o.Log.With("call", c.id, "sip_call_id", req.CallID().Value())
+	c.shared.number = numberOf(&req.Recipient)
+	c.state.Store(StateNew)
+	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
+		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(req.Body()), byeLater: -1}
+	l.userAgent, _ = headerOf(req, "User-Agent")
+	l.rec.invited = c.started
+	l.owner.Store(c)
+	c.caller = l
+	c.legs = []*Leg{l}
+	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)
+	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", c.from.User), slog.String("number", c.shared.number),
+		slog.String("source", l.remote), slog.String("user", id.User))
+	return c, nil
+}
+
+// numberOf is what was dialled: the user part, or a tel URI's number.
+func numberOf(u *sip.Uri) string {
+	if u.User != "" {
+		return unescape(u.User)
+	}
+	return telNumber(u)
+}
+
+func addressOf(u *sip.Uri, display string) Address {
+	return Address{User: numberOf(u), Host: u.Host, Display: display, URI: u.String()}
+}
+
+// inviteServerEnded tells that the INVITE we received needs no answer any more.
+type inviteServerEnded struct{ err error }
+
+func (e *inviteServerEnded) apply(c *Call) {
+	l := c.caller
+	if e.err == nil || l.state == legAnswered || l.state == legEnded {
+		return
+	}
+	// The connection it came by is gone before we could answer.
+	c.released(ByCaller)
+	l.by = ByCaller
+	l.ended(487, "connection lost")
+}
+
+// cancelReceived: RFC 3261 §9.2. The CANCEL itself is answered by the transaction layer.
+type cancelReceived struct{}
+
+func (cancelReceived) apply(c *Call) {
+	if c.caller.state == legAnswered || c.gone() {
+		return
+	}
+	c.note("a", "sip", "CANCEL")
+	c.released(ByCaller)
+	c.caller.refuse(failure(487, ""), nil)
+}

@@ -1,0 +1,240 @@
+package b2bua
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"tandem/media"
+	"tandem/store"
+)
+
+// callTimes are the moments the record tells of; the zero time is "never".
+type callTimes struct{ ring, answer, end time.Time }
+
+func (t *callTimes) ringing(at time.Time) {
+	if t.ring.IsZero() {
+		t.ring = at
+	}
+}
+
+func (t *callTimes) answered(at time.Time) {
+	if t.answer.IsZero() {
+		t.answer = at
+	}
+}
+
+// timeline is what happened in a call, bounded: what is beyond the cap is counted.
+type timeline struct {
+	lines   []store.Event
+	skipped int
+}
+
+const timelineCap = 1000
+
+// note adds a line to the timeline. leg is a leg's name, or "" for the call as a whole.
+func (c *Call) note(leg, kind, text string) {
+	if len(c.timeline.lines) >= timelineCap {
+		c.timeline.skipped++
+		return
+	}
+	const longest = 500
+	if len(text) > longest {
+		text = text[:longest] + "…"
+	}
+	e := store.Event{CallID: c.id, AtMS: c.ms(c.clock.Now()), Kind: kind, Text: text}
+	for _, l := range c.legs {
+		if l.name() == leg {
+			e.Leg = int64(l.seq) + 1
+		}
+	}
+	c.timeline.lines = append(c.timeline.lines, e)
+}
+
+// ms is a moment in UTC milliseconds, counted from the call's start by the monotonic clock.
+func (c *Call) ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return c.started.UnixMilli() + t.Sub(c.started).Milliseconds()
+}
+
+// openRecord is the row of a call in progress.
+func (c *Call) openRecord() *store.Call {
+	r := c.record()
+	r.State = store.StateOpen
+	return r
+}
+
+// record builds the row as things stand.
+func (c *Call) record() *store.Call {
+	r := &store.Call{
+		ID: c.id, LinkedID: c.linkedID, Node: c.server.o.Node, Direction: c.direction(),
+		FromUser: c.from.User, FromHost: c.from.Host, FromDisplay: c.from.Display,
+		ToUser: numberOf(&c.invite.Recipient), ToHost: c.invite.Recipient.Host,
+		Source:   c.source.Transport + ":" + netip.AddrPortFrom(c.source.IP, uint16(c.source.Port)).String(),
+		AuthUser: c.identity.User, Trunk: c.identity.Trunk,
+		StartMS: c.started.UnixMilli(), RingMS: c.ms(c.times.ring), AnswerMS: c.ms(c.times.answer), EndMS: c.ms(c.times.end),
+		Recording: c.recording,
+	}
+	c.shared.Lock()
+	defer c.shared.Unlock()
+	r.Script, r.Generation, r.ScriptError = c.shared.script, c.shared.generation, c.shared.err
+	if c.shared.trace != "" {
+		r.ScriptError += "\n" + c.shared.trace
+	}
+	if len(c.shared.vars) > 0 {
+		if b, err := json.Marshal(c.shared.vars); err == nil {
+			r.Vars = string(b)
+		}
+	}
+	return r
+}
+
+// finishRecord hands the finished record over, once.
+func (c *Call) finishRecord() {
+	if c.recordDone {
+		return
+	}
+	c.recordDone = true
+	r := c.record()
+	a := c.caller
+	r.State, r.SIPCode, r.ReleasedBy = string(stateOf(a.rec.code)), int64(a.rec.code), string(c.releasedBy)
+	r.DurationMS = r.EndMS - r.StartMS
+	first := c.times.ring
+	if !c.times.answer.IsZero() {
+		r.State, r.SIPCode = store.StateAnswered, 200
+		r.BillableMS = r.EndMS - r.AnswerMS
+		if first.IsZero() {
+			first = c.times.answer
+		}
+	}
+	if !first.IsZero() {
+		r.PDDMS = max(1, first.Sub(c.started).Milliseconds())
+	}
+	r.Q850Cause = causeOf(int(r.SIPCode))
+	legs := make([]store.Leg, 0, len(c.legs))
+	for _, l := range c.legs {
+		legs = append(legs, l.row())
+	}
+	r.Flags = c.flags(r)
+	c.server.o.Journal.Finish(r, legs, c.timeline.lines)
+	c.server.recorded(c)
+	c.log.Info("call ended", "state", r.State, "code", r.SIPCode, "by", r.ReleasedBy, "duration_ms", r.DurationMS, "flags", r.Flags)
+}
+
+func (c *Call) direction() string {
+	if c.identity.Trunk != "" {
+		return store.Inbound
+	}
+	return store.Internal
+}
+
+// causeOf is the Q.850 cause of a SIP status (RFC 3398 §8.2.6.1, ITU-T Q.1912.5).
+func causeOf(code int) int64 {
+	switch code {
+	case 200, 487:
+		return 16
+	case 404, 410, 604:
+		return 1
+	case 486, 600:
+		return 17
+	case 408:
+		return 18
+	case 480:
+		return 19
+	case 401, 402, 403, 407, 603:
+		return 21
+	case 484:
+		return 28
+	case 488, 606:
+		return 65
+	case 500, 503:
+		return 41
+	case 502:
+		return 38
+	case 504:
+		return 102
+	}
+	return 127
+}
+
+// row is the leg's part of the record.
+func (l *Leg) row() store.Leg {
+	c, st := l.call(), l.rec.stats
+	r := store.Leg{
+		CallID: c.id, Seq: int64(l.seq) + 1, Role: l.role, SIPCallID: l.callID, Target: l.target,
+		Remote: l.remote, UserAgent: l.userAgent, Codec: l.rec.codec, SRTP: "off",
+		InviteMS: c.ms(l.rec.invited), First18xMS: c.ms(l.rec.first18x), AnswerMS: c.ms(l.rec.answered), EndMS: c.ms(l.rec.ended),
+		SIPCode: int64(l.rec.code), Reason: l.rec.reason,
+		RxPackets: int64(st.RxPackets), TxPackets: int64(st.TxPackets), Lost: int64(st.Lost), OutOfOrder: int64(st.OutOfOrder),
+		JitterMS: msOf(st.Jitter), RTTMS: msOf(st.RTT), MOS: st.MOS, FirstRTPMS: c.ms(st.FirstRTP),
+		Retransmissions: int64(l.rec.retransmissions),
+	}
+	if l.media != nil {
+		r.MediaMode, r.DTMFMode = "relay", "rfc4733"
+	}
+	var flags []string
+	if oneWay(l, st) {
+		flags = append(flags, store.FlagOneWay)
+	}
+	if l.rec.retransmissions > 0 {
+		flags = append(flags, store.FlagRetransmits)
+	}
+	r.Flags = store.JoinFlags(flags...)
+	return r
+}
+
+func msOf(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// oneWay: we sent for more than a second and nothing ever came back.
+func oneWay(l *Leg, st media.Stats) bool {
+	return !l.rec.answered.IsZero() && st.RxPackets == 0 && st.TxPackets > 50
+}
+
+// slowSetup is a time to the first ringing that callers notice.
+const slowSetup = 5 * time.Second
+
+// flags sums up what went wrong, in the words of the record.
+func (c *Call) flags(r *store.Call) string {
+	var flags []string
+	var sent, heard, retransmitted int
+	for _, l := range c.legs {
+		if l.rec.answered.IsZero() {
+			continue
+		}
+		if l.rec.stats.RxPackets > 0 {
+			heard++
+		} else {
+			sent++
+		}
+		retransmitted += l.rec.retransmissions
+	}
+	switch {
+	case r.AnswerMS == 0 || r.BillableMS < 1000:
+	case heard == 0:
+		flags = append(flags, store.FlagSilent)
+	case sent > 0:
+		flags = append(flags, store.FlagOneWay)
+	}
+	if c.noACK {
+		flags = append(flags, store.FlagNoAck)
+	}
+	if r.PDDMS > slowSetup.Milliseconds() {
+		flags = append(flags, store.FlagSlowSetup)
+	}
+	if retransmitted > 0 {
+		flags = append(flags, store.FlagRetransmits)
+	}
+	if r.ScriptError != "" {
+		flags = append(flags, store.FlagScriptError)
+	}
+	return store.JoinFlags(flags...)
+}
+
+// recorded notes the first recording of the call.
+func (c *Call) recorded(file string) {
+	if c.recording == "" {
+		c.recording = file
+	}
+}

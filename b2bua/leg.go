@@ -1,0 +1,168 @@
+package b2bua
+
+import (
+	"context"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
+	"tandem/clock"
+	"tandem/media"
+)
+
+type legState int
+
+const (
+	legCalling  legState = iota // INVITE received or sent, nothing final yet
+	legEarly                    // 18x
+	legAnswered                 // 2xx
+	legEnded
+)
+
+func (s legState) String() string {
+	return [...]string{"calling", "early", "answered", "ended"}[s]
+}
+
+// Leg is one dialog of a call: role a is the caller's, role b one we made. It belongs to
+// one Call, whose goroutine owns its state.
+type Leg struct {
+	owner atomic.Pointer[Call]
+	seq   int
+	role  string // a, b
+
+	// identity in SIP
+	callID, localTag string
+	target           string  // how the script named it
+	uri              sip.Uri // Request-URI of our INVITE
+	branch           branch
+	flow             transport.Flow                // where requests go
+	flowHop          string                        // the next hop that flow leads to, where it was looked up
+	outbox           []func(transport.Flow, error) // waits for the way to the next hop
+	remote           string
+	userAgent        string
+	dialogs          []*dialog.Dialog // early ones by To-tag; after the answer only the one that stands
+	dialog           *dialog.Dialog   // the one that requests go by
+	disowned         []*dialog.Dialog // acknowledged and ended: they lost
+
+	server *transaction.Server // the INVITE we received
+	client *transaction.Client // the INVITE we sent
+	ours   *sip.Request        // it
+	offer  []byte              // the caller's SDP, or ours on role b
+	acks   map[uint32]*sip.Request
+	resend *dialog.Resend
+
+	state     legState
+	answerer  response // the last response of theirs that headers are read from
+	media     *media.Session
+	described []byte // our SDP in the last answer or offer sent
+	awaitACK  bool   // our offer is in the 2xx, the answer comes in the ACK
+	reinvite  *transaction.Server
+	by        Side // who ended it
+	digits    []byte
+	ear       func(digit byte) bool // the op that takes digits as they come; true: taken
+	ears      int                   // how many have listened
+	playing   *media.Playback
+	dialling  *dialling
+	expiry    clock.Timer
+	inviting  bool // our INVITE has had no final answer yet
+	unacked   bool // our 2xx has had no ACK yet
+	byeLater  int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
+
+	rec  legRecord
+	vars map[string]any
+}
+
+// response is what a Leg keeps of the last response, for Header.
+type response struct{ *sip.Response }
+
+// legRecord is what the record tells of a leg beyond its state.
+type legRecord struct {
+	invited, first18x, answered, ended time.Time
+	code                               int
+	reason, codec                      string
+	stats                              media.Stats
+	retransmissions                    int
+}
+
+func (l *Leg) call() *Call { return l.owner.Load() }
+
+// Call is the call that the leg belongs to now.
+func (l *Leg) Call() *Call { return l.call() }
+
+// Seq is the leg's number in its call, from 0 for the caller.
+func (l *Leg) Seq() int { return l.seq }
+
+// Target is what was dialled to make this leg; empty for the caller's.
+func (l *Leg) Target() string { return l.target }
+
+// name is how log lines and the timeline call the leg: a, b1, b2…
+func (l *Leg) name() string {
+	if l.role == "a" {
+		return "a"
+	}
+	return "b" + strconv.Itoa(l.seq)
+}
+
+// pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
+// CANCEL, and a BYE must wait for the ACK.
+func (l *Leg) pending() bool { return l.inviting || l.unacked || len(l.outbox) > 0 }
+
+// Header returns the first value of a header of the INVITE (caller) or of the answer.
+func (l *Leg) Header(name string) (string, bool) {
+	if l.role == "a" {
+		return headerOf(l.server.Request(), name)
+	}
+	v, err := await[*string](context.Background(), l.call(), nil, func(o *op) {
+		c := l.call()
+		if l.answerer.Response != nil {
+			if s, ok := headerOf(l.answerer.Response, name); ok {
+				c.finish(o, &s, nil)
+				return
+			}
+		}
+		c.finish(o, (*string)(nil), nil)
+	})
+	if err != nil || v == nil {
+		return "", false
+	}
+	return *v, true
+}
+
+// ended runs once when the leg is over: media closes, its statistics stay.
+func (l *Leg) ended(code int, reason string) {
+	if l.state == legEnded {
+		return
+	}
+	c := l.call()
+	l.state = legEnded
+	l.rec.ended = c.clock.Now()
+	if l.rec.code == 0 || l.rec.answered.IsZero() {
+		l.rec.code, l.rec.reason = code, reason
+	}
+	if l.resend != nil {
+		l.resend.Stop()
+	}
+	if l.expiry != nil {
+		l.expiry.Stop()
+	}
+	l.closeMedia()
+	for _, d := range l.dialogs {
+		c.server.forget(d)
+	}
+	c.interrupt(l, ErrHangup)
+	if l == c.caller {
+		c.callerEnded()
+	}
+}
+
+func (l *Leg) closeMedia() {
+	if l.media != nil {
+		l.rec.stats = l.media.Close()
+		l.rec.codec = l.rec.stats.Codec
+	}
+}

@@ -1,0 +1,159 @@
+package b2bua
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
+)
+
+// request sends a request within the leg's dialog to its next hop.
+func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) {
+	s := l.call().server
+	l.reach(func(f transport.Flow, err error) {
+		if err != nil {
+			h.HandleEnd(nil, err)
+			return
+		}
+		if req.Method != sip.BYE && req.Contact() == nil {
+			req.AppendHeader(&sip.ContactHeader{Address: s.address(f, "")})
+		}
+		if _, err := s.tx.Send(f, req, h); err != nil {
+			h.HandleEnd(nil, err)
+		}
+	})
+}
+
+// reach gives the flow to the dialog's next hop: at once where it is known, else after
+// the name is resolved and the connection stands. What is sent keeps its order.
+func (l *Leg) reach(use func(transport.Flow, error)) {
+	if l.flow.IsLoop() || len(l.outbox) == 0 && l.stays(l.dialog.NextHop()) {
+		use(l.flow, nil)
+		return
+	}
+	l.outbox = append(l.outbox, use)
+	if len(l.outbox) > 1 {
+		return
+	}
+	c, hop := l.call(), l.dialog.NextHop()
+	go func() {
+		f, err := c.server.connect(c.server.ctx, hop)
+		c.box.post(do(func(c *Call) {
+			if err == nil {
+				l.flow, l.flowHop = f, hop.String()
+			}
+			waiting := l.outbox
+			l.outbox = nil
+			for _, use := range waiting {
+				use(f, err)
+			}
+		}))
+	}()
+}
+
+// stays reports whether requests for hop travel on the flow that the dialog came by.
+//
+// RFC 3261 §12.2.1.1 sends them to the remote target. A phone behind a NAT names a private
+// address there that leads nowhere: it is reached where its messages came from; so is a
+// peer whose connection stands (RFC 5923).
+func (l *Leg) stays(hop sip.Uri) bool {
+	if l.flowHop == hop.String() {
+		return l.flow.Alive()
+	}
+	ip, err := netip.ParseAddr(strings.Trim(hop.Host, "[]"))
+	if err != nil {
+		return false
+	}
+	remote := l.flow.Remote()
+	if !l.flow.Alive() {
+		return false
+	}
+	same := ip.Unmap() == remote.Addr().Unmap()
+	switch {
+	case l.flow.Reliable():
+		return same || private(ip) && !private(remote.Addr())
+	case same:
+		return portOf(hop) == int(remote.Port()) && transportOf(hop, l.flow) == l.flow.Proto()
+	}
+	return private(ip) && !private(remote.Addr())
+}
+
+// private: addresses that mean nothing outside their own network (RFC 1918, 6598, 4193).
+func private(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() || netip.MustParsePrefix("100.64.0.0/10").Contains(ip)
+}
+
+func portOf(u sip.Uri) int {
+	if u.Port > 0 {
+		return u.Port
+	}
+	if strings.EqualFold(u.Scheme, "sips") {
+		return 5061
+	}
+	return 5060
+}
+
+func transportOf(u sip.Uri, f transport.Flow) transport.Proto {
+	if t, ok := u.UriParams.Get("transport"); ok {
+		return transport.Proto(strings.ToLower(t))
+	}
+	return transport.UDP
+}
+
+// connectTimeout bounds resolving and connecting for one next hop.
+const connectTimeout = 10 * time.Second
+
+// connect finds the flow to a URI, trying its addresses in turn (RFC 3263).
+func (s *Server) connect(ctx context.Context, u sip.Uri) (transport.Flow, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	targets, err := s.o.Transport.Resolve(ctx, u)
+	if err != nil {
+		return transport.Flow{}, err
+	}
+	var f transport.Flow
+	for _, t := range targets {
+		if f, err = s.o.Transport.Connect(ctx, t); err == nil {
+			return f, nil
+		}
+	}
+	return transport.Flow{}, err
+}
+
+// address is our URI towards the peer of f.
+func (s *Server) address(f transport.Flow, user string) sip.Uri {
+	a := f.Advertised()
+	u := sip.Uri{Scheme: "sip", User: user, Host: hostOf(a.Addr()), Port: int(a.Port())}
+	if p := f.Proto(); p != transport.UDP && !f.IsLoop() {
+		u.UriParams = sip.HeaderParams{{K: "transport", V: string(p)}}
+	}
+	return u
+}
+
+func hostOf(ip netip.Addr) string {
+	if ip = ip.Unmap(); ip.Is6() {
+		return "[" + ip.String() + "]"
+	}
+	return ip.String()
+}
+
+// acknowledge sends the ACK of a 2xx (RFC 3261 §13.2.2.4).
+func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
+	s := l.call().server
+	ack := d.Ack(seq)
+	l.reach(func(f transport.Flow, err error) {
+		if err == nil {
+			_ = s.tx.SendAck(f, ack)
+		}
+	})
+}
+
+func isTimeout(err error) bool { return errors.Is(err, transaction.ErrTimeout) }

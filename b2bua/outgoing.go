@@ -1,0 +1,329 @@
+package b2bua
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
+)
+
+// newLeg makes the leg of one branch.
+func (c *Call) newLeg(d *dialling, b branch) *Leg {
+	l := &Leg{role: "b", seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow, remote: b.uri.String(),
+		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
+	l.rec.invited = c.clock.Now()
+	l.owner.Store(c)
+	c.legs = append(c.legs, l)
+	return l
+}
+
+// start finds the way to the leg's target and sends its INVITE.
+func (l *Leg) start() {
+	c := l.call()
+	if !l.flow.IsZero() {
+		l.sendInvite()
+		return
+	}
+	hop := l.uri
+	if len(l.branch.route) > 0 {
+		hop = l.branch.route[0]
+	}
+	l.inviting = true // the call waits for what the goroutine posts
+	go func() {
+		f, err := c.server.connect(c.server.ctx, hop)
+		c.box.post(do(func(*Call) { l.connected(f, err) }))
+	}()
+}
+
+func (l *Leg) connected(f transport.Flow, err error) {
+	l.inviting = false
+	if l.state == legEnded {
+		return
+	}
+	if err != nil {
+		l.call().log.Info("target not reached", "target", l.target, "err", err)
+		l.failed(&Failure{Code: 503, Reason: "unreachable: " + err.Error(), State: StateFailed})
+		return
+	}
+	l.flow = f
+	l.sendInvite()
+}
+
+// sendInvite offers our media to the leg's target.
+func (l *Leg) sendInvite() {
+	c := l.call()
+	if l.call().depth >= maxDepth && l.flow.IsLoop() {
+		l.failed(failure(482, ""))
+		return
+	}
+	if err := l.openMedia(); err != nil {
+		l.failed(mediaFailure(err))
+		return
+	}
+	l.remote = l.flow.Remote().String()
+	l.flowHop = l.uri.String()
+	l.offer = l.media.Offer()
+	l.ours = l.invite()
+	if l.flow.IsLoop() {
+		c.server.expectLoop(l.callID, c)
+	}
+	l.inviting = true
+	c.note(l.name(), "sip", "INVITE "+l.uri.String()+" sent to "+l.remote)
+	tx, err := c.server.tx.Send(l.flow, l.ours, &inviteClient{l})
+	if err != nil {
+		l.inviting = false
+		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed})
+		return
+	}
+	l.client = tx
+}
+
+// maxDepth bounds calls to ourselves within calls to ourselves.
+const maxDepth = 8
+
+// invite builds the INVITE of a new dialog (RFC 3261 §8.1.1, §13.2.1).
+func (l *Leg) invite() *sip.Request {
+	c := l.call()
+	s, opts := c.server, l.dialling.opts
+	uri := *l.uri.Clone()
+	uri.Headers = nil // RFC 3261 §19.1.1: not part of a Request-URI
+	req := sip.NewRequest(sip.INVITE, uri)
+	for _, r := range l.branch.route {
+		req.AppendHeader(&sip.RouteHeader{Address: r})
+	}
+	from := s.address(l.flow, escape(c.from.User))
+	from.UriParams = nil
+	if opts.From != "" {
+		from.User = escape(opts.From)
+	}
+	if s.o.Domain != "" {
+		from.Host, from.Port = s.o.Domain, 0
+	}
+	display := c.from.Display
+	if opts.Display != "" || opts.From != "" {
+		display = opts.Display
+	}
+	callID := sip.CallIDHeader(l.callID)
+	hops := c.hopsLeft()
+	req.AppendHeader(&sip.FromHeader{DisplayName: quotable(display), Address: from, Params: sip.HeaderParams{{K: "tag", V: l.localTag}}})
+	req.AppendHeader(&sip.ToHeader{Address: l.branch.to})
+	req.AppendHeader(&callID)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
+	req.AppendHeader(&sip.ContactHeader{Address: s.address(l.flow, "")})
+	req.AppendHeader(&hops)
+	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	req.AppendHeader(sip.NewHeader("Supported", supported))
+	opts.Headers.addTo(req)
+	setBody(req, l.offer)
+	return req
+}
+
+// hopsLeft is the Max-Forwards of our INVITEs: the caller's less one (RFC 7332), so that a
+// loop through other servers ends.
+func (c *Call) hopsLeft() sip.MaxForwardsHeader {
+	mf := c.invite.MaxForwards()
+	if mf == nil || mf.Val() == 0 || mf.Val() > 70 {
+		return 69
+	}
+	return sip.MaxForwardsHeader(mf.Val() - 1)
+}
+
+func (s *Server) expectLoop(callID string, c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loops[callID] = c
+}
+
+// inviteClient posts what comes back for our INVITE.
+type inviteClient struct{ leg *Leg }
+
+func (h *inviteClient) HandleResponse(tx *transaction.Client, res *sip.Response) {
+	h.leg.call().box.post(&inviteResponse{h.leg, tx, res})
+}
+
+func (h *inviteClient) HandleEnd(tx *transaction.Client, err error) {
+	h.leg.call().box.post(&inviteEnded{h.leg, err})
+}
+
+type inviteResponse struct {
+	leg *Leg
+	tx  *transaction.Client
+	res *sip.Response
+}
+
+func (e *inviteResponse) apply(c *Call) {
+	l, res := e.leg, e.res
+	switch {
+	case res.StatusCode == 100:
+	case res.StatusCode < 200:
+		l.provisional(res)
+	case res.StatusCode < 300:
+		l.accepted(res)
+	default:
+		l.inviting = false
+		l.failed(failure(res.StatusCode, res.Reason))
+	}
+}
+
+// inviteEnded closes the INVITE's transaction: with an error when nobody answered it.
+type inviteEnded struct {
+	leg *Leg
+	err error
+}
+
+func (e *inviteEnded) apply(c *Call) {
+	l := e.leg
+	l.inviting = false
+	if e.err == nil || l.state == legAnswered || l.state == legEnded {
+		return
+	}
+	code := 503 // RFC 3261 §8.1.3.1: a transport error is as good as a 503, a time-out as a 408
+	if isTimeout(e.err) {
+		code = 408
+	}
+	l.failed(failure(code, ""))
+}
+
+// failed ends a leg that did not answer.
+func (l *Leg) failed(f *Failure) {
+	if l.state == legAnswered || l.state == legEnded {
+		return
+	}
+	c := l.call()
+	c.note(l.name(), "sip", f.Error())
+	l.by = ByCallee
+	l.ended(f.Code, f.Reason)
+	if l.dialling != nil {
+		l.dialling.lost(l, f)
+	}
+}
+
+// provisional: RFC 3261 §13.2.2.1: each To-tag is an early dialog of its own.
+func (l *Leg) provisional(res *sip.Response) {
+	if l.state == legAnswered || l.state == legEnded {
+		return
+	}
+	c := l.call()
+	if l.state == legCalling {
+		l.rec.first18x = c.clock.Now()
+	}
+	l.state = legEarly
+	l.answerer = response{res}
+	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
+	l.early(res)
+	hasMedia := false
+	if len(res.Body()) > 0 {
+		if err := l.media.SetAnswer(res.Body()); err != nil {
+			c.log.Info("early media not usable", "leg", l.name(), "err", err)
+		} else {
+			hasMedia = true
+		}
+	}
+	if l.dialling != nil && l.dialling.bridge {
+		l.dialling.progress(l, res.StatusCode, hasMedia)
+	}
+}
+
+// early returns the early dialog that res belongs to, made anew if it is not known.
+func (l *Leg) early(res *sip.Response) *dialog.Dialog {
+	id := dialog.ResponseID(res)
+	if id.RemoteTag == "" {
+		return nil
+	}
+	for _, d := range l.dialogs {
+		if d.ID() == id {
+			return d
+		}
+	}
+	d, err := dialog.NewUAC(l.ours, res)
+	if err != nil || len(l.dialogs) >= maxForks {
+		return nil
+	}
+	l.dialogs = append(l.dialogs, d)
+	l.call().server.remember(d, l)
+	return d
+}
+
+// maxForks bounds the early dialogs of one INVITE.
+const maxForks = 32
+
+// accepted: RFC 3261 §13.2.2.4: every 2xx is acknowledged; one dialog stands, others and
+// those that come too late are ended.
+func (l *Leg) accepted(res *sip.Response) {
+	d := l.early(res)
+	if d == nil {
+		l.call().log.Warn("2xx that makes no dialog", "leg", l.name())
+		return
+	}
+	seq := l.ours.CSeq().SeqNo
+	switch {
+	case l.state == legAnswered && d == l.dialog:
+		l.acknowledge(d, seq) // our ACK was lost
+		return
+	case l.state == legAnswered || l.state == legEnded:
+		l.disown(d, res, seq)
+		return
+	}
+	c := l.call()
+	l.state = legAnswered
+	l.answerer = response{res}
+	l.dialog = d
+	d.Update(res)
+	l.rec.answered = c.clock.Now()
+	l.rec.code, l.rec.reason = res.StatusCode, res.Reason
+	l.userAgent, _ = headerOf(res, "User-Agent")
+	if l.userAgent == "" {
+		l.userAgent, _ = headerOf(res, "Server")
+	}
+	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
+	l.acknowledge(d, seq)
+	if err := l.media.SetAnswer(res.Body()); err != nil {
+		c.log.Warn("the answer's SDP is not usable", "leg", l.name(), "err", err)
+		l.by = BySystem
+		dl := l.dialling
+		l.hangup(0)
+		if dl != nil {
+			dl.lost(l, failure(488, ""))
+		}
+		return
+	}
+	if l.dialling != nil {
+		l.dialling.answered(l)
+	}
+}
+
+// disown acknowledges and ends a dialog that nobody wants: a fork that lost, or a 2xx that
+// crossed our CANCEL.
+func (l *Leg) disown(d *dialog.Dialog, res *sip.Response, seq uint32) {
+	if slices.Contains(l.disowned, d) {
+		l.ackOn(d, seq)
+		return
+	}
+	l.disowned = append(l.disowned, d)
+	d.Update(res)
+	l.ackOn(d, seq)
+	s := l.call().server
+	l.call().note(l.name(), "sip", "200 not wanted any more: BYE sent")
+	_, _ = s.tx.Send(l.flow, d.Request(sip.BYE), ignore{})
+}
+
+// ackOn acknowledges a dialog other than the leg's own.
+func (l *Leg) ackOn(d *dialog.Dialog, seq uint32) {
+	_ = l.call().server.tx.SendAck(l.flow, d.Ack(seq))
+}
+
+// resentAnswer is a 2xx that came when its transaction was gone: our ACK was lost.
+type resentAnswer struct {
+	leg *Leg
+	res *sip.Response
+}
+
+func (e *resentAnswer) apply(c *Call) {
+	if e.leg.role == "b" && e.leg.ours != nil && e.res.CSeq().MethodName == sip.INVITE && e.leg.dialog != nil {
+		e.leg.acknowledge(e.leg.dialog, e.res.CSeq().SeqNo)
+	}
+}

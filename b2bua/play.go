@@ -1,0 +1,113 @@
+package b2bua
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"tandem/media"
+)
+
+// PlayOptions of Play.
+type PlayOptions struct {
+	Stop string // digits that end it, "any" for every one; "" for none
+	Loop int    // how often more than once; -1 until stopped
+}
+
+// Play plays srcs one after the other without a gap. It returns "" when they have ended,
+// or the digit that stopped it. An unanswered caller is answered first.
+func (l *Leg) Play(ctx context.Context, srcs []media.Source, opts PlayOptions) (digit string, err error) {
+	return await[string](ctx, l.call(), l, func(o *op) {
+		if err := l.ready(); err != nil {
+			l.call().finish(o, "", err)
+			return
+		}
+		l.play(o, srcs, opts)
+	})
+}
+
+// ready makes sure that there is somebody to hear: an unanswered caller is answered.
+func (l *Leg) ready() error {
+	switch {
+	case l.state == legAnswered:
+		return nil
+	case l.role == "a":
+		c := l.call()
+		c.taken.Store(true)
+		return c.answer(nil)
+	}
+	return ErrState
+}
+
+// play starts srcs for o. A digit that waits and would stop it does so at once.
+func (l *Leg) play(o *op, srcs []media.Source, opts PlayOptions) {
+	c := l.call()
+	stops := func(d byte) bool { return opts.Stop == "any" || strings.IndexByte(opts.Stop, d) >= 0 }
+	if opts.Stop != "" && len(l.digits) > 0 && stops(l.digits[0]) {
+		c.finish(o, string(l.take()), nil)
+		return
+	}
+	if l.media == nil {
+		c.finish(o, "", nil)
+		return
+	}
+	pb := l.startPlaying(srcs, opts.Loop, func(err error) { c.finish(o, "", err) })
+	release := l.listen(func(d byte) bool {
+		if opts.Stop == "" || !stops(d) {
+			return false
+		}
+		c.finish(o, string(d), nil)
+		return true
+	})
+	o.stop = func() {
+		release()
+		pb.Stop()
+	}
+}
+
+// startPlaying replaces what plays on the leg; ended runs on the call's goroutine.
+func (l *Leg) startPlaying(srcs []media.Source, loop int, ended func(error)) *media.Playback {
+	l.stopPlaying()
+	c := l.call()
+	pb := l.media.Play(srcs, media.PlayOptions{Loop: loop})
+	l.playing = pb
+	go func() {
+		<-pb.Done()
+		c.box.post(do(func(*Call) { ended(pb.Err()) }))
+	}()
+	return pb
+}
+
+func (l *Leg) stopPlaying() {
+	if l.playing != nil {
+		l.playing.Stop()
+		l.playing = nil
+	}
+}
+
+// Sleep waits d.
+func (l *Leg) Sleep(ctx context.Context, d time.Duration) error {
+	c := l.call()
+	_, err := await[struct{}](ctx, c, l, func(o *op) {
+		t := c.after(d, func() { c.finish(o, nil, nil) })
+		o.stop = func() { t.Stop() }
+	})
+	return err
+}
+
+// Echo sends the caller its own audio until the leg ends or ctx is done.
+func (l *Leg) Echo(ctx context.Context) error {
+	_, err := await[struct{}](ctx, l.call(), l, func(o *op) {
+		c := l.call()
+		if err := l.ready(); err != nil {
+			c.finish(o, nil, err)
+			return
+		}
+		if err := media.Bridge(l.media, l.media); err != nil {
+			c.finish(o, nil, err)
+			return
+		}
+		o.stop = func() { media.Unbridge(l.media, l.media) }
+	})
+	return err
+}

@@ -1,0 +1,112 @@
+package b2bua
+
+import (
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
+)
+
+// receiver is the Server as its transaction layer sees it. Its methods run on the
+// goroutine that read the message, one after the other for one listener or connection,
+// and only sort and post: wire order is mailbox order.
+type receiver Server
+
+func (r *receiver) HandleRequest(tx *transaction.Server) {
+	s := (*Server)(r)
+	req := tx.Request()
+	if p := validate(req); p != nil {
+		p.respond(tx, dialog.NewTag())
+		return
+	}
+	if tag, ok := req.To().Params.Get("tag"); ok && tag != "" {
+		s.inDialog(tx)
+		return
+	}
+	if !tx.Flow().IsLoop() && s.denied(tx) {
+		return
+	}
+	switch req.Method {
+	case sip.INVITE:
+		s.acceptInvite(tx)
+	case sip.REGISTER:
+		s.register(tx)
+	case sip.OPTIONS:
+		s.options(tx)
+	default: // BYE, INFO… outside a dialog
+		refuse(481, "").respond(tx, dialog.NewTag())
+	}
+}
+
+// inDialog hands a request within a dialog to the call that owns it.
+func (s *Server) inDialog(tx *transaction.Server) {
+	l := s.legOf(dialog.RequestID(tx.Request()))
+	if l == nil {
+		refuse(481, "").respond(tx, "")
+		return
+	}
+	switch l.call().box.request(&request{leg: l, tx: tx}) {
+	case full:
+		refuse(503, "", Header{"Retry-After", "1"}).respond(tx, "")
+	case gone:
+		refuse(481, "").respond(tx, "")
+	}
+}
+
+func (r *receiver) HandleAck(req *sip.Request, f transport.Flow) {
+	s := (*Server)(r)
+	if req.To() == nil || req.From() == nil || req.CallID() == nil || req.CSeq() == nil {
+		return
+	}
+	if l := s.legOf(dialog.RequestID(req)); l != nil {
+		l.call().box.post(&ackReceived{leg: l, req: req})
+	}
+}
+
+// HandleStray gets 2xx responses to an INVITE whose transaction is gone: the far end has
+// not heard our ACK.
+func (r *receiver) HandleStray(res *sip.Response, f transport.Flow) {
+	s := (*Server)(r)
+	if res.To() == nil || res.From() == nil || res.CallID() == nil || res.CSeq() == nil {
+		return
+	}
+	if l := s.legOf(dialog.ResponseID(res)); l != nil {
+		l.call().box.post(&resentAnswer{leg: l, res: res})
+	}
+}
+
+// HandleBad answers what could be parsed in part.
+func (r *receiver) HandleBad(m *transport.Incoming) {
+	req, ok := m.Msg.(*sip.Request)
+	if !ok || req.Method == sip.ACK || req.Via() == nil || req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
+		return
+	}
+	_ = m.Flow.Send(transaction.NewResponse(req, 400, "Bad Request", dialog.NewTag()))
+}
+
+func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {
+	s := (*Server)(r)
+	s.o.Registrar.FlowClosed(f)
+}
+
+// options answers a ping outside a dialog (RFC 3261 §11.2).
+func (s *Server) options(tx *transaction.Server) {
+	if _, p := s.identify(tx); p != nil {
+		p.respond(tx, dialog.NewTag())
+		return
+	}
+	refuse(200, "", allowHeader(), Header{"Accept", sdpType}, Header{"Supported", supported}).respond(tx, dialog.NewTag())
+}
+
+// unavailable tells the caller to come back.
+func unavailable(after time.Duration) *problem {
+	return refuse(503, "", Header{"Retry-After", strconv.Itoa(int(after.Seconds()))})
+}
+
+// peer describes where a request came from, for log lines.
+func peer(f transport.Flow) slog.Attr { return slog.String("source", f.Remote().String()) }

@@ -1,0 +1,246 @@
+// Package b2bua is a back-to-back user agent: it ends every inbound call and makes new
+// ones for it. It is to calls what net/http is to requests: a Server hands each Call to a
+// Handler, which rings, answers, plays, dials and bridges through the Call's methods.
+package b2bua
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tandem/b2bua/auth"
+	"tandem/b2bua/dialog"
+	"tandem/b2bua/registrar"
+	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
+	"tandem/clock"
+	"tandem/media"
+	"tandem/store"
+)
+
+// Handler decides what happens to a call. ServeCall returns when it is done with it; the
+// call then ends. ctx ends with the server, not with the call.
+type Handler interface {
+	ServeCall(ctx context.Context, c *Call) error
+}
+
+// Directory knows the users. Its answers come from memory.
+type Directory interface {
+	// Credential returns what is needed to check a user's digest.
+	Credential(user string) (auth.Credential, bool)
+}
+
+// Journal keeps the records. Its methods never block.
+type Journal interface {
+	Open(c *store.Call)
+	Update(c *store.Call)
+	Finish(c *store.Call, legs []store.Leg, events []store.Event)
+}
+
+// Options are what a Server is made of. All but the last group are needed.
+type Options struct {
+	Transport *transport.Layer
+	Media     *media.Engine
+	Handler   Handler
+	Directory Directory
+	Registrar *registrar.Registrar
+	Journal   Journal
+
+	Realm      string           // of our challenges and the host of our addresses; "tandem" if empty
+	Domain     string           // host of our addresses; the local address if empty
+	Algorithms []auth.Algorithm // offered in this order
+	ACL        *auth.ACL
+	Codecs     []string
+	Recordings string // the folder recordings lie below
+	Node       string // of the records
+	MaxCalls   int    // at once; 0: no limit
+
+	Timers transaction.Timers
+	Clock  clock.Clock
+	Log    *slog.Logger
+}
+
+// Server takes calls and hands them to its Handler.
+type Server struct {
+	o      Options
+	tx     *transaction.Layer
+	digest *auth.Digest
+	acl    atomic.Pointer[auth.ACL]
+	panics atomic.Int64
+
+	ctx    context.Context // ends with the server
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	calls    map[string]*Call // listed until their record is finished
+	running  map[*Call]struct{}
+	dialogs  map[dialog.ID]*Leg
+	loops    map[string]*Call // Call-ID of an INVITE to ourselves → who sent it
+	draining bool
+	quiet    chan struct{} // closed when draining and the last call has gone
+}
+
+// New makes a server and starts taking calls.
+func New(o Options) (*Server, error) {
+	if o.Handler == nil || o.Transport == nil || o.Media == nil || o.Directory == nil || o.Registrar == nil || o.Journal == nil {
+		return nil, errors.New("b2bua: an option is missing")
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Realm == "" {
+		o.Realm = "tandem"
+	}
+	if o.Timers == (transaction.Timers{}) {
+		o.Timers = transaction.DefaultTimers()
+	}
+	s := &Server{
+		o:       o,
+		digest:  auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),
+		calls:   map[string]*Call{},
+		running: map[*Call]struct{}{},
+		dialogs: map[dialog.ID]*Leg{},
+		loops:   map[string]*Call{},
+		quiet:   make(chan struct{}),
+	}
+	s.acl.Store(o.ACL)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
+	o.Transport.Serve(s.tx)
+	return s, nil
+}
+
+// SetACL replaces the access list, for calls that come from now on.
+func (s *Server) SetACL(a *auth.ACL) { s.acl.Store(a) }
+
+// Panics is how many panics were caught since the start.
+func (s *Server) Panics() int64 { return s.panics.Load() }
+
+// Draining reports whether new calls are refused.
+func (s *Server) Draining() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
+// Drain refuses new calls and waits until the last one has ended or ctx is done.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	if !s.draining {
+		s.draining = true
+		s.checkQuiet()
+	}
+	s.mu.Unlock()
+	select {
+	case <-s.quiet:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close hangs up all calls, waits until their records are finished or ctx is done, and
+// stops. The transport stays open: its owner closes it.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	for c := range s.running {
+		c.box.post(do(func(c *Call) { c.end(BySystem, failure(503, "")) }))
+	}
+	s.mu.Unlock()
+	defer s.cancel()
+	return s.Drain(ctx)
+}
+
+// checkQuiet needs s.mu.
+func (s *Server) checkQuiet() {
+	if !s.draining || len(s.calls) > 0 {
+		return
+	}
+	select {
+	case <-s.quiet:
+	default:
+		close(s.quiet)
+	}
+}
+
+// admit lists a new call; false when the server has no room for it.
+func (s *Server) admit(c *Call) (ok bool, retry time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.draining:
+		return false, 30 * time.Second
+	case s.o.MaxCalls > 0 && len(s.calls) >= s.o.MaxCalls:
+		return false, 5 * time.Second
+	}
+	s.calls[c.id] = c
+	s.running[c] = struct{}{}
+	return true, 0
+}
+
+// recorded takes a call off the list once its record is finished.
+func (s *Server) recorded(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+	s.checkQuiet()
+}
+
+// ended forgets a call whose goroutine returns.
+func (s *Server) ended(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+	delete(s.running, c)
+	for id, parent := range s.loops {
+		if parent == c {
+			delete(s.loops, id)
+		}
+	}
+	s.checkQuiet()
+}
+
+// Call returns a call in progress.
+func (s *Server) Call(id string) (*Call, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.calls[id]
+	return c, ok
+}
+
+// Counts tells how much of everything is alive, for metrics and leak tests.
+func (s *Server) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := Counts{Calls: len(s.calls), Running: len(s.running), Dialogs: len(s.dialogs)}
+	n.ServerTransactions, n.ClientTransactions = s.tx.Counts()
+	return n
+}
+
+// Counts is how much of everything is alive.
+type Counts struct{ Calls, Running, Dialogs, ServerTransactions, ClientTransactions int }
+
+// remember makes requests of dialog d reach leg l.
+func (s *Server) remember(d *dialog.Dialog, l *Leg) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dialogs[d.ID()] = l
+}
+
+func (s *Server) forget(d *dialog.Dialog) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.dialogs, d.ID())
+}
+
+func (s *Server) legOf(id dialog.ID) *Leg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dialogs[id]
+}

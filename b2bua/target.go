@@ -1,0 +1,86 @@
+package b2bua
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/transport"
+)
+
+// branch is one INVITE to send.
+type branch struct {
+	target string // as the script wrote it
+	uri    sip.Uri
+	to     sip.Uri // the address of record, for the To header
+	route  []sip.Uri
+	flow   transport.Flow // known for registered contacts and calls to ourselves
+}
+
+// maxTargets bounds what one dial may try.
+const maxTargets = 64
+
+// expand turns what a script may dial into groups of branches: a group for each target,
+// for a user all contacts in one.
+func (c *Call) expand(targets []string) ([][]branch, error) {
+	if len(targets) == 0 {
+		return nil, fmt.Errorf("no target given")
+	}
+	var groups [][]branch
+	n := 0
+	for _, t := range targets {
+		g, err := c.server.branches(t)
+		if err != nil {
+			return nil, err
+		}
+		if n += len(g); n > maxTargets {
+			return nil, fmt.Errorf("more than %d contacts to dial", maxTargets)
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// branches of one target; none for a user who is not registered.
+func (s *Server) branches(target string) ([]branch, error) {
+	kind, rest, _ := strings.Cut(target, ":")
+	switch kind {
+	case "user":
+		return s.contacts(target, rest), nil
+	case "route":
+		return []branch{s.loopBranch(target, rest)}, nil
+	case "sip", "sips":
+		var u sip.Uri
+		if err := sip.ParseUri(target, &u); err != nil || u.Host == "" || strings.ContainsAny(target, "\r\n<> ") {
+			return nil, fmt.Errorf("%q is not a SIP URI", target)
+		}
+		if s.o.Transport.Owns(u) {
+			return []branch{s.loopBranch(target, unescape(u.User))}, nil
+		}
+		return []branch{{target: target, uri: u, to: u}}, nil
+	case "trunk", "call", "park":
+		return nil, fmt.Errorf("%q: %s: targets are not built yet", target, kind)
+	}
+	return nil, fmt.Errorf("%q is not a target: it begins with user:, route: or sip:", target)
+}
+
+func (s *Server) contacts(target, user string) []branch {
+	var out []branch
+	for _, b := range s.o.Registrar.Contacts(user) {
+		to := s.address(b.Flow, escape(user))
+		if s.o.Domain != "" {
+			to.Host, to.Port = s.o.Domain, 0
+		}
+		to.UriParams = nil
+		out = append(out, branch{target: target, uri: b.URI, to: to, flow: b.Flow})
+	}
+	return out
+}
+
+// loopBranch is a call to ourselves: the number is routed as if it had been dialled.
+func (s *Server) loopBranch(target, number string) branch {
+	f := s.o.Transport.Loop()
+	u := s.address(f, escape(number))
+	return branch{target: target, uri: u, to: u, flow: f}
+}

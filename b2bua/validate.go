@@ -1,0 +1,128 @@
+package b2bua
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/transaction"
+)
+
+// problem is the answer to a request that goes no further.
+type problem struct {
+	code    int
+	reason  string // "" for the standard phrase
+	headers Headers
+}
+
+func refuse(code int, reason string, h ...Header) *problem { return &problem{code, reason, h} }
+
+// respond answers tx with p.
+func (p *problem) respond(tx *transaction.Server, toTag string) {
+	reason := p.reason
+	if reason == "" {
+		reason = Phrase(p.code)
+	}
+	res := transaction.NewResponse(tx.Request(), p.code, reason, toTag)
+	p.headers.addTo(res)
+	_ = tx.Respond(res) // the transport reports a dead peer to the transaction
+}
+
+const (
+	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO"
+	supported = "replaces" // option tags we know
+)
+
+func allowHeader() Header { return Header{"Allow", allowed} }
+
+// validate checks what every request must have, whatever it asks for.
+func validate(req *sip.Request) *problem {
+	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
+		return refuse(505, "") // RFC 3261 §21.5.7
+	}
+	if p := mandatory(req); p != nil {
+		return p
+	}
+	if scheme := strings.ToLower(req.Recipient.Scheme); scheme != "sip" && scheme != "sips" && scheme != "tel" {
+		return refuse(416, "") // RFC 3261 §8.2.2.1
+	}
+	if mf := req.MaxForwards(); mf != nil && mf.Val() == 0 && req.Method != sip.OPTIONS && req.Method != sip.REGISTER {
+		return refuse(483, "") // RFC 7332: a B2BUA counts hops as a proxy does
+	}
+	if !methodKnown(req.Method) {
+		return refuse(405, "", allowHeader()) // RFC 3261 §8.2.1
+	}
+	return extensions(req)
+}
+
+// mandatory: RFC 3261 §8.1.1.
+func mandatory(req *sip.Request) *problem {
+	switch {
+	case req.Via() == nil:
+		return refuse(400, "Missing Via")
+	case req.From() == nil:
+		return refuse(400, "Missing From")
+	case req.To() == nil:
+		return refuse(400, "Missing To")
+	case req.CallID() == nil || req.CallID().Value() == "":
+		return refuse(400, "Missing Call-ID")
+	case req.CSeq() == nil:
+		return refuse(400, "Missing CSeq")
+	case req.CSeq().MethodName != req.Method:
+		return refuse(400, "CSeq Method Mismatch")
+	case req.Method == sip.INVITE && req.Contact() == nil:
+		return refuse(400, "Missing Contact") // RFC 3261 §8.1.1.8
+	}
+	if tag, ok := req.From().Params.Get("tag"); !ok || tag == "" {
+		if req.Method == sip.INVITE {
+			return refuse(400, "Missing From Tag")
+		}
+	}
+	return nil
+}
+
+func methodKnown(m sip.RequestMethod) bool {
+	for known := range strings.SplitSeq(allowed, ", ") {
+		if string(m) == known {
+			return true
+		}
+	}
+	return false
+}
+
+// extensions: RFC 3261 §8.2.2.3.
+func extensions(req *sip.Request) *problem {
+	if req.Method == sip.ACK || req.Method == sip.CANCEL {
+		return nil
+	}
+	var unknown []string
+	for _, v := range headersOf(req, "Require") {
+		for tag := range strings.SplitSeq(v, ",") {
+			if tag = strings.TrimSpace(tag); tag != "" && !strings.EqualFold(tag, supported) {
+				unknown = append(unknown, tag)
+			}
+		}
+	}
+	if len(unknown) > 0 {
+		return refuse(420, "", Header{"Unsupported", strings.Join(unknown, ", ")})
+	}
+	return nil
+}
+
+// bodyType: RFC 3261 §8.2.3: a body that we do not read is refused before anything rings.
+func bodyType(req *sip.Request) *problem {
+	if len(req.Body()) == 0 {
+		return nil
+	}
+	if enc, ok := headerOf(req, "Content-Encoding"); ok && !strings.EqualFold(enc, "identity") {
+		return refuse(415, "", Header{"Accept", sdpType}, Header{"Accept-Encoding", "identity"})
+	}
+	ct, _ := headerOf(req, "Content-Type")
+	media, _, _ := strings.Cut(ct, ";")
+	if !strings.EqualFold(strings.TrimSpace(media), sdpType) {
+		return refuse(415, "", Header{"Accept", sdpType})
+	}
+	return nil
+}
+
+const sdpType = "application/sdp"
