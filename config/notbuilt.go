@@ -33,7 +33,7 @@ var unbuilt = []struct{ key, also string }{
 var (
 	unbuiltTransports = []string{"tls", "ws", "wss"}
 	unbuiltCodecs     = []string{"opus", "g722"}
-	unbuiltStores     = []string{"postgres", "none"}
+	unbuiltStores     = []string{"postgres"}
 )
 
 // Built is the codecs of m that this version can carry.

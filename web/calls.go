@@ -1,0 +1,66 @@
+package web
+
+import "net/http"
+
+// Call is a call in progress. Its keys are those of a record where they mean the same.
+type Call struct {
+	ID          string `json:"id"`
+	LinkedID    string `json:"linked_id"`
+	State       string `json:"state"` // new, ringing, answered, ended
+	FromUser    string `json:"from_user"`
+	FromHost    string `json:"from_host"`
+	FromDisplay string `json:"from_display"`
+	ToUser      string `json:"to_user"`
+	ToHost      string `json:"to_host"`
+	Number      string `json:"number"`
+	Source      string `json:"source"` // udp:192.0.2.1:5060
+	AuthUser    string `json:"auth_user"`
+	Trunk       string `json:"trunk"`
+	Script      string `json:"script"`
+	Generation  int64  `json:"generation"`
+	StartMS     int64  `json:"start_ms"`
+	AnswerMS    *int64 `json:"answer_ms"`   // null until then
+	DurationMS  int64  `json:"duration_ms"` // since the start
+	Legs        []Leg  `json:"legs"`
+}
+
+// Leg is one side of a call in progress.
+type Leg struct {
+	Seq       int    `json:"seq"`
+	Role      string `json:"role"` // a, b
+	SIPCallID string `json:"sip_call_id"`
+	Target    string `json:"target"`
+	Remote    string `json:"remote"`
+	State     string `json:"state"`
+	Codec     string `json:"codec"`
+	UserAgent string `json:"user_agent"`
+	InviteMS  int64  `json:"invite_ms"`
+	AnswerMS  *int64 `json:"answer_ms"`
+}
+
+func (a *API) listCalls(r *http.Request) (any, error) {
+	return listOf(a.o.Calls.Calls(r.Context()), ""), nil
+}
+
+func (a *API) showCall(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	c, ok := a.o.Calls.Call(r.Context(), id)
+	if !ok {
+		return nil, noCall(id)
+	}
+	return c, nil
+}
+
+func (a *API) hangupCall(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	if !a.o.Calls.Hangup(r.Context(), id) {
+		return nil, noCall(id)
+	}
+	return struct {
+		ID string `json:"id"`
+	}{id}, nil
+}
+
+func noCall(id string) error {
+	return problem(http.StatusNotFound, "there is no call %q in progress", printable(id))
+}

@@ -1,0 +1,118 @@
+// Package web is Tandem's HTTP API. It declares what it needs of the server as
+// interfaces and knows neither scripts nor signalling. Client is its other end.
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+
+	"tandem/store"
+)
+
+// Options are what an API is made of. All interfaces are needed.
+type Options struct {
+	Access        Access
+	Calls         Calls
+	Scripts       Scripts
+	Registrations Registrations
+	Server        Server
+	Records       Records
+	Log           *slog.Logger
+}
+
+// Access is who may use the API.
+type Access struct {
+	Token string   // "" lets everyone in who reaches it
+	Hosts []string // names a Host header may carry besides addresses and localhost
+}
+
+// Calls are those in progress.
+type Calls interface {
+	// Calls returns them, the newest first.
+	Calls(ctx context.Context) []Call
+	Call(ctx context.Context, id string) (Call, bool)
+	// Hangup ends a call; false when there is none of that id.
+	Hangup(ctx context.Context, id string) bool
+}
+
+// Scripts are the Lua plugins and, as they are reloaded with it, the configuration.
+type Scripts interface {
+	Scripts() ScriptsStatus
+	// Reload puts changed files in force. It returns a *Broken when something is wrong
+	// with them, and then nothing has changed.
+	Reload(ctx context.Context) (Reloaded, error)
+}
+
+// Registrations are the phones that registered.
+type Registrations interface {
+	Registrations() []Registration
+}
+
+// Server is the process as a whole.
+type Server interface {
+	Status(ctx context.Context) Status
+	Draining() bool
+}
+
+// Records answers questions about calls past and present.
+type Records interface {
+	Calls(ctx context.Context, f store.Filter) (rows []store.Call, next string, err error)
+	Call(ctx context.Context, id string) (*store.Call, []store.Leg, []store.Event, error)
+	Stats(ctx context.Context, f store.Filter, by store.By) ([]store.Stat, error)
+}
+
+// API serves HTTP.
+type API struct {
+	o      Options
+	access atomic.Pointer[Access]
+	mux    *http.ServeMux
+}
+
+// New makes the API.
+func New(o Options) *API {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	a := &API{o: o, mux: http.NewServeMux()}
+	a.SetAccess(o.Access)
+	a.routes()
+	return a
+}
+
+// SetAccess replaces who may use the API, for requests that come from now on.
+func (a *API) SetAccess(to Access) { a.access.Store(&to) }
+
+func (a *API) routes() {
+	open := func(path string, m methods) { a.mux.Handle(path, a.dispatch(m)) }
+	guarded := func(path string, m methods) { a.mux.Handle("/api/v1"+path, a.authorized(a.dispatch(m))) }
+
+	open("/healthz", methods{"GET": a.healthz})
+	open("/readyz", methods{"GET": a.readyz})
+
+	guarded("/status", methods{"GET": a.status})
+	guarded("/calls", methods{"GET": a.listCalls})
+	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})
+	guarded("/scripts", methods{"GET": a.scripts})
+	guarded("/scripts/reload", methods{"POST": a.reload})
+	guarded("/registrations", methods{"GET": a.registrations})
+	guarded("/cdrs", methods{"GET": a.listRecords})
+	guarded("/cdrs/stats", methods{"GET": a.recordStats})
+	guarded("/cdrs/{id}", methods{"GET": a.showRecord})
+
+	guarded("/", nil)
+	open("/", nil)
+}
+
+// ServeHTTP guards and answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if err := a.access.Load().admit(r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
