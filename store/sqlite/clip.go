@@ -39,7 +39,8 @@ func clip(s string, limit int) string {
 	return strings.Clone(s) // the long original may go
 }
 
-// clipFields cuts the texts of a row and returns their size.
+// clipFields cuts the texts of a row and returns their size. The row gets a copy of
+// them, lest a short header value keep the whole message it is a part of in memory.
 func clipFields(fields []store.Field) (size int) {
 	for _, f := range fields {
 		p, ok := f.Ptr.(*string)
@@ -55,6 +56,15 @@ func clipFields(fields []store.Field) (size int) {
 			*p = clip(*p, maxText)
 		}
 		size += len(*p)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	for _, f := range fields {
+		if p, ok := f.Ptr.(*string); ok {
+			start := all.Len()
+			all.WriteString(*p)
+			*p = all.String()[start:]
+		}
 	}
 	return size
 }

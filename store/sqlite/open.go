@@ -181,8 +181,6 @@ func connect(path string, m mode, conns int) (*sql.DB, error) {
 	if m == writing {
 		// FULL: a commit is on disk when it returns, also after a power cut.
 		dsn += "&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate"
-	} else {
-		dsn += "&_query_only=1"
 	}
 	db, err := sql.Open("sqlite3", dsn)
 	if err != nil {

@@ -27,8 +27,16 @@ type entry struct {
 	legs     []store.Leg
 	events   []store.Event
 	finished bool
-	bytes    int // of all of it,
-	detail   int // and of the events alone
+
+	callBytes, legBytes, eventBytes int
+}
+
+func (e *entry) bytes() int { return e.callBytes + e.legBytes + e.eventBytes }
+
+// details takes over what an older state of the same call brought when it ended.
+func (e *entry) details(from *entry) {
+	e.legs, e.events, e.finished = from.legs, from.events, from.finished
+	e.legBytes, e.eventBytes = from.legBytes, from.eventBytes
 }
 
 func (e *entry) rows() int {
@@ -80,15 +88,14 @@ func (q *queue) put(e *entry, c change) {
 	}
 	most := q.limit - q.limit/4
 	if c == finished {
-		if q.bytes+e.bytes > most && len(e.events) > 0 {
-			e.bytes -= e.detail
-			e.events, e.detail = nil, 0
+		if q.bytes+e.bytes() > most && len(e.events) > 0 {
+			e.events, e.eventBytes = nil, 0
 			q.shed++
 		}
 		most = q.limit
 	}
 	old := q.byID[e.call.ID]
-	if q.closed || (q.bytes+e.bytes > most && (old == nil || e.bytes > old.bytes)) {
+	if q.closed || (q.bytes+e.bytes() > most && (old == nil || e.bytes() > old.bytes())) {
 		q.dropped++
 		return
 	}
@@ -98,7 +105,7 @@ func (q *queue) put(e *entry, c change) {
 		q.byID[e.call.ID] = e
 		q.order = append(q.order, e)
 		q.rows += e.rows()
-		q.bytes += e.bytes
+		q.bytes += e.bytes()
 	}
 	signal(q.wake)
 	if q.rows >= batchRows {
@@ -109,14 +116,13 @@ func (q *queue) put(e *entry, c change) {
 // fold puts the newer state into old, which keeps its place.
 func (q *queue) fold(old, e *entry) {
 	q.rows -= old.rows()
-	q.bytes -= old.bytes
+	q.bytes -= old.bytes()
 	if !e.finished && old.finished {
-		e.legs, e.events, e.finished = old.legs, old.events, true
-		e.bytes, e.detail = old.bytes, old.detail
+		e.details(old)
 	}
 	*old = *e
 	q.rows += old.rows()
-	q.bytes += old.bytes
+	q.bytes += old.bytes()
 }
 
 // take removes up to a batch of the oldest entries; their memory counts until done or back.
@@ -152,7 +158,7 @@ func (q *queue) done(batch []*entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range batch {
-		q.bytes -= e.bytes
+		q.bytes -= e.bytes()
 	}
 	q.taken -= len(batch)
 }
@@ -179,13 +185,11 @@ func (q *queue) back(batch []*entry) {
 			front = append(front, e)
 			continue
 		}
-		q.bytes -= e.bytes
+		q.bytes -= e.bytes()
 		if e.finished && !newer.finished {
 			q.rows -= newer.rows()
-			newer.legs, newer.events, newer.finished = e.legs, e.events, true
-			newer.bytes += e.bytes
-			newer.detail = e.detail
-			q.bytes += e.bytes
+			newer.details(e)
+			q.bytes += e.legBytes + e.eventBytes
 			q.rows += newer.rows()
 		}
 	}

@@ -39,10 +39,11 @@ func (s *Store) DeleteUser(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, store.ErrNotFound)
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		return store.ErrNotFound
 	}
-	return nil
+	return err
 }
 
 // Meta returns the value of key; store.ErrNotFound.

@@ -23,7 +23,7 @@ type writer struct {
 	log   *slog.Logger
 	stmts statements
 
-	flushes chan chan struct{}
+	flushes chan chan error
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
@@ -40,7 +40,7 @@ type writer struct {
 func startWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	w := &writer{
 		q: newQueue(o.QueueBytes), db: db, node: o.Node, log: o.Log,
-		flushes: make(chan chan struct{}),
+		flushes: make(chan chan error),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -57,13 +57,12 @@ func (w *writer) put(c *store.Call, legs []store.Leg, events []store.Event, ch c
 	if e.call.Node == "" {
 		e.call.Node = w.node
 	}
-	e.bytes = callSize + clipFields(e.call.Fields())
+	e.callBytes = callSize + clipFields(e.call.Fields())
 	for i := range e.legs {
 		e.legs[i].CallID = e.call.ID
-		e.bytes += legSize + clipFields(e.legs[i].Fields())
+		e.legBytes += legSize + clipFields(e.legs[i].Fields())
 	}
-	e.events, e.detail = clipEvents(events)
-	e.bytes += e.detail
+	e.events, e.eventBytes = clipEvents(events)
 	w.q.put(e, ch)
 }
 
@@ -77,8 +76,7 @@ func (w *writer) run() {
 			w.gather()
 			w.drain()
 		case waiter := <-w.flushes:
-			w.drain()
-			close(waiter)
+			waiter <- w.drain()
 		case <-beat.C:
 			if w.q.openCalls() > 0 {
 				w.writeBatch(nil)
@@ -100,23 +98,23 @@ func (w *writer) gather() {
 	case <-wait.C:
 	case <-w.q.full:
 	case waiter := <-w.flushes:
-		w.drain()
-		close(waiter)
+		waiter <- w.drain()
 	case <-w.stop:
 	}
 }
 
 // drain writes what is queued now, and tries again while it fails. When the store is
-// closing it gives up after closeWait.
-func (w *writer) drain() {
+// closing it gives up after closeWait, with the error.
+func (w *writer) drain() error {
 	pause := retryFirst
 	var deadline time.Time
 	for n := w.q.len(); n > 0; {
 		batch := w.q.take()
 		if len(batch) == 0 { // entries put back were folded into newer ones
-			return
+			break
 		}
-		if err := w.settle(batch); err == nil {
+		err := w.settle(batch)
+		if err == nil {
 			n -= len(batch)
 			pause = retryFirst
 			continue
@@ -126,12 +124,14 @@ func (w *writer) drain() {
 				deadline = time.Now().Add(closeWait)
 			}
 			if time.Now().After(deadline) {
-				return
+				return err
 			}
 		}
+		w.tellDropped()
 		w.sleep(pause)
 		pause = min(2*pause, retryMost)
 	}
+	return nil
 }
 
 // settle writes a batch or puts it back. Where SQLite refuses a row, the batch is
@@ -149,7 +149,6 @@ func (w *writer) settle(batch []*entry) error {
 		return err
 	case len(batch) == 1:
 		w.q.lose(batch[0])
-		w.report(nil, 0)
 		w.log.Error("a call record was refused and is lost", "call", batch[0].call.ID, "error", err)
 		return nil
 	}
@@ -201,7 +200,9 @@ func (w *writer) sleep(d time.Duration) {
 // writeBatch writes entries, and that this node is alive, in one transaction.
 func (w *writer) writeBatch(batch []*entry) error {
 	err := w.transact(batch)
-	w.report(err, len(batch))
+	if !refused(err) {
+		w.report(err, len(batch))
+	}
 	return err
 }
 
@@ -269,7 +270,7 @@ func (w *writer) health() store.Health {
 }
 
 func (w *writer) flush(ctx context.Context) error {
-	waiter := make(chan struct{})
+	waiter := make(chan error, 1)
 	select {
 	case w.flushes <- waiter:
 	case <-ctx.Done():
@@ -278,8 +279,8 @@ func (w *writer) flush(ctx context.Context) error {
 		return sql.ErrConnDone
 	}
 	select {
-	case <-waiter:
-		return nil
+	case err := <-waiter:
+		return err
 	case <-ctx.Done():
 		return errors.Join(ctx.Err(), w.health().Err)
 	case <-w.done:

@@ -1,0 +1,278 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"tandem/store"
+)
+
+// lockOut holds the write lock of the store from another connection, as a disk that
+// does not answer, until release is called.
+func lockOut(t *testing.T, path string) (release func()) {
+	t.Helper()
+	db, err := connect(path, writing, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(context.Background(), nil) // immediate
+	if err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceFunc(func() {
+		tx.Rollback()
+		db.Close()
+	})
+	t.Cleanup(release)
+	return release
+}
+
+func waitFor(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func TestChangesFold(t *testing.T) {
+	t.Parallel()
+	s, path := newStore(t, Options{})
+	release := lockOut(t, path)
+	for i := range 100 {
+		c := testCall(i)
+		s.Open(c)
+		c.RingMS = c.StartMS + 5
+		s.Update(c)
+		c.AnswerMS = c.StartMS + 10
+		s.Update(c)
+		c.State, c.EndMS = store.StateAnswered, c.StartMS+20
+		s.Finish(c, []store.Leg{{Seq: 1}}, []store.Event{{AtMS: c.StartMS}})
+	}
+	if h := s.Health(); h.Queued != 100 {
+		t.Errorf("%d entries queued for 100 calls", h.Queued)
+	}
+	release()
+	flush(t, s)
+	h := s.Health()
+	if h.Written != 100 || h.Queued != 0 || h.QueuedBytes != 0 || h.Dropped != 0 {
+		t.Errorf("health %+v", h)
+	}
+	if n := count(t, s.db, "SELECT count(*) FROM calls WHERE state = 'answered' AND answer_ms = start_ms + 10"); n != 100 {
+		t.Errorf("%d calls are answered", n)
+	}
+	if n := count(t, s.db, "SELECT count(*) FROM legs JOIN events USING (call_id)"); n != 100 {
+		t.Errorf("%d calls have their details", n)
+	}
+}
+
+func TestCallIsUpdatedInPlace(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, Options{})
+	c := testCall(1)
+	s.Open(c)
+	flush(t, s)
+	if rows, _, err := s.Calls(t.Context(), store.Filter{State: store.StateOpen}); err != nil || len(rows) != 1 {
+		t.Errorf("open calls: %v %v", rows, err)
+	}
+	c.Trunk, c.State, c.Flags = "carrier", store.StateBusy, store.FlagSlowSetup
+	s.Finish(c, nil, nil)
+	c.ID = "the caller may use its copy again"
+	flush(t, s)
+	for _, f := range []store.Filter{{State: store.StateBusy}, {Trunk: "carrier"}, {Flag: store.FlagSlowSetup}} {
+		if rows, _, err := s.Calls(t.Context(), f); err != nil || len(rows) != 1 || rows[0].ID != "call00000001" {
+			t.Errorf("%+v: %v %v", f, rows, err)
+		}
+	}
+	if n := count(t, s.db, "SELECT count(*) FROM calls"); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestRowsWaitForTheirBatchNotLonger(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, Options{})
+	s.Open(testCall(1))
+	waitFor(t, "a row without a flush", func() bool { return s.Health().Written == 1 })
+}
+
+func TestManyCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	s, path := newStore(t, Options{})
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 500 {
+				c := testCall(g*1000 + i)
+				s.Open(c)
+				c.State = store.StateAnswered
+				s.Update(c)
+				s.Finish(c, []store.Leg{{Seq: 1}, {Seq: 2}}, []store.Event{{Text: "x"}})
+				if i%100 == 0 {
+					if _, _, err := s.Calls(t.Context(), store.Filter{}); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := s.Close(); err != nil { // without a Flush: Close writes what waits
+		t.Fatal(err)
+	}
+	r := reader(t, path)
+	if n := count(t, r.db, "SELECT count(*) FROM calls WHERE state = 'answered'"); n != 4000 {
+		t.Errorf("%d of 4000 calls", n)
+	}
+	if n := count(t, r.db, "SELECT count(*) FROM legs"); n != 8000 {
+		t.Errorf("%d of 8000 legs", n)
+	}
+}
+
+func isFull(err error) bool {
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code == sqlite3.ErrFull
+}
+
+// A disk that is full is SQLite's own limit on pages here: the same error, from the same place.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, Options{})
+	pages := count(t, s.db, "PRAGMA page_count")
+	if _, err := s.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages+2)); err != nil {
+		t.Fatal(err)
+	}
+	const calls = 2000
+	for i := range calls {
+		c := testCall(i)
+		s.Open(c)
+		c.State = store.StateAnswered
+		s.Finish(c, nil, []store.Event{{Text: strings.Repeat("x", 100)}})
+	}
+	waitFor(t, "an error in Health", func() bool {
+		h := s.Health()
+		return isFull(h.Err) && !h.Since.IsZero() && h.Retried > 1
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := s.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) || !isFull(err) {
+		t.Errorf("flush on a full disk: %v", err)
+	}
+	if _, err := s.db.Exec("PRAGMA max_page_count = 1000000"); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, s)
+	if h := s.Health(); h.Err != nil || h.Written != calls || h.Queued != 0 || h.QueuedBytes != 0 {
+		t.Errorf("health %+v", h)
+	}
+	if n := count(t, s.db, "SELECT count(*) FROM calls JOIN timelines ON id = call_id WHERE state = 'answered'"); n != calls {
+		t.Errorf("%d calls of %d", n, calls)
+	}
+}
+
+func TestQueueIsBounded(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	s, path := newStore(t, Options{QueueBytes: limit})
+	release := lockOut(t, path)
+	began := time.Now()
+	for i := range 20_000 {
+		c := testCall(i)
+		s.Open(c)
+		c.State = store.StateAnswered
+		s.Finish(c, nil, []store.Event{{Text: strings.Repeat("x", 100)}})
+	}
+	if took := time.Since(began); took > lockWait {
+		t.Errorf("handing rows over took %s: it waited for the disk", took)
+	}
+	h := s.Health()
+	if h.QueuedBytes > limit || h.Dropped == 0 || h.Shed == 0 {
+		t.Errorf("health %+v", h)
+	}
+	release()
+	flush(t, s)
+	after := s.Health()
+	if after.QueuedBytes != 0 || after.Queued != 0 || after.Written != uint64(h.Queued) {
+		t.Errorf("queued %d, then %+v", h.Queued, after)
+	}
+	// From three quarters on, only calls that have ended are taken.
+	if n := count(t, s.db, "SELECT count(*) FROM calls WHERE state = 'open'"); n != 0 {
+		t.Errorf("%d calls were kept open though their end was known", n)
+	}
+	if n := count(t, s.db, "SELECT count(*) FROM calls"); n != h.Queued {
+		t.Errorf("%d rows of %d queued", n, h.Queued)
+	}
+}
+
+func TestRefusedRowHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, Options{})
+	if _, err := s.db.Exec("CREATE TRIGGER no BEFORE INSERT ON calls WHEN new.to_user = 'bad' BEGIN SELECT raise(ABORT, 'no'); END"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		c := testCall(i)
+		if i%10 == 3 {
+			c.ToUser = "bad"
+		}
+		s.Open(c)
+	}
+	flush(t, s)
+	if h := s.Health(); h.Written != 90 || h.Dropped != 10 || h.Queued != 0 || h.QueuedBytes != 0 || h.Err != nil {
+		t.Errorf("health %+v", h)
+	}
+}
+
+func TestQueueMergesWhatComesBack(t *testing.T) {
+	t.Parallel()
+	q := newQueue(1 << 20)
+	put := func(id, state string, ch change) {
+		e := &entry{call: store.Call{ID: id, State: state}, finished: ch == finished, callBytes: 100}
+		if ch == finished {
+			e.events, e.eventBytes = []store.Event{{Text: "x"}}, 50
+		}
+		q.put(e, ch)
+	}
+	put("a", "open", opened)
+	put("b", "answered", finished)
+	put("c", "open", opened)
+	batch := q.take()
+	put("b", "late", changed) // after its end: the state is newer, the details stay
+	put("c", "busy", finished)
+	put("d", "open", opened)
+	q.back(batch)
+	var got []string
+	for _, e := range q.take() {
+		got = append(got, fmt.Sprintf("%s %s %v %d", e.call.ID, e.call.State, e.finished, len(e.events)))
+	}
+	if want := "a open false 0, b late true 1, c busy true 1, d open false 0"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if q.rows != 0 || q.bytes != 100+150+150+100 {
+		t.Errorf("%d rows, %d bytes", q.rows, q.bytes)
+	}
+}
+
+func TestNothingIsTakenAfterClose(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, Options{})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Open(testCall(1)) // a call that ends after us: counted, no panic
+	if h := s.Health(); h.Dropped != 1 {
+		t.Errorf("health %+v", h)
+	}
+	if err := s.Flush(t.Context()); !errors.Is(err, sql.ErrConnDone) {
+		t.Errorf("flush: %v", err)
+	}
+}
