@@ -40,6 +40,13 @@ func (l *Layer) deliver(m *Incoming) {
 	l.handler.HandleMessage(m)
 }
 
+// Guard runs what a timer of the transactions above calls back: a panic there is counted and
+// logged as one in a read message is.
+func (l *Layer) Guard(f Flow, do func()) {
+	defer l.recovered(f)
+	do()
+}
+
 func (l *Layer) recovered(f Flow) {
 	r := recover()
 	if r == nil {
@@ -47,7 +54,7 @@ func (l *Layer) recovered(f Flow) {
 	}
 	l.counts.panics.Add(1)
 	if l.quiet.allow() {
-		l.o.Log.Error("sip: panic while handling a message", "flow", f.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		l.o.Log.Error("sip: panic", "flow", f.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 	}
 }
 
