@@ -1,0 +1,226 @@
+package scripting
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tandem/clock"
+)
+
+// Options are what an Engine is made of; zero values take the defaults named.
+type Options struct {
+	Dir        string         // the user's scripts; "" means the shipped ones
+	Shipped    fs.FS          // plugins, lib and prompts that come with the server
+	Recordings string         // the folder recordings lie below
+	Watch      bool           // reload when a file changes
+	CallCPU    time.Duration  // Lua time a call may burn without waiting; 2 s
+	Memory     int64          // bytes by which a call's Lua may make the heap grow; 64 MiB
+	Settings   map[string]any // for config.get
+	Clock      clock.Clock
+	Log        *slog.Logger
+	OnReload   func(Status) // after each attempt to reload; must not block
+}
+
+const (
+	defaultCPU    = 2 * time.Second
+	defaultMemory = 64 << 20
+	// tidyUp is how long a script may go on after its call has ended.
+	tidyUp = 5 * time.Second
+)
+
+// Engine runs scripts on calls. Its methods are safe for use by many goroutines.
+type Engine struct {
+	o       Options
+	api     *api
+	builtin *builtin
+	shared  *sharedValues
+	regexps *regexpCache
+	guard   *memoryGuard
+	clips   clips
+
+	settings atomic.Pointer[map[string]any]
+	current  atomic.Pointer[generation]
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	done   sync.WaitGroup // the watcher
+
+	mu       sync.Mutex // of reloading
+	lastID   int64
+	live     []*generation
+	errors   []FileError
+	warnings []FileError
+	reloaded time.Time
+	print    string // fingerprint of what was read last
+}
+
+// New compiles the scripts and starts to watch them. With broken scripts its error is FileErrors.
+func New(o Options) (*Engine, error) {
+	e := newEngine(o)
+	if errs := e.reload("start"); len(errs) > 0 {
+		e.Close()
+		return nil, FileErrors(errs)
+	}
+	if o.Watch && o.Dir != "" {
+		if err := e.watch(); err != nil {
+			e.o.Log.Warn("scripts are not watched; use tandem reload", "dir", o.Dir, "error", err)
+		}
+	}
+	return e, nil
+}
+
+func newEngine(o Options) *Engine {
+	if o.CallCPU <= 0 {
+		o.CallCPU = defaultCPU
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	e := &Engine{o: o, api: newAPI(), shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory)}
+	e.builtin = newBuiltin(e.api)
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.SetSettings(o.Settings)
+	return e
+}
+
+// Close stops watching and ends whatever scripts still run.
+func (e *Engine) Close() {
+	e.cancel()
+	e.done.Wait()
+}
+
+// SetSettings replaces what config.get answers, for calls in progress too.
+func (e *Engine) SetSettings(settings map[string]any) { e.settings.Store(&settings) }
+
+// files are the scripts as they lie now.
+func (e *Engine) files() files { return files{dir: e.o.Dir, shipped: e.o.Shipped} }
+
+// Reload reads all scripts again and, if nothing is wrong with them, hands them to the calls
+// that come from now on. Otherwise it returns what is wrong, and nothing changes.
+func (e *Engine) Reload() []FileError { return e.reload("asked") }
+
+func (e *Engine) reload(why string) []FileError {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.print = e.fingerprint() // before they are read: a change meanwhile is one more reload
+	g, found := e.build(e.lastID+1, true)
+	errs, warnings := split(found)
+	e.errors, e.warnings, e.reloaded = errs, warnings, e.o.Clock.Now()
+	for _, w := range warnings {
+		e.o.Log.Warn("script: "+w.Message, "file", w.File, "line", w.Line)
+	}
+	if len(errs) > 0 {
+		for _, fe := range errs {
+			e.o.Log.Error("script: "+fe.Message, "file", fe.File, "line", fe.Line)
+		}
+		if e.current.Load() != nil {
+			e.o.Log.Error("scripts not reloaded; the old ones stay in force", "generation", e.current.Load().id)
+		}
+	} else {
+		e.lastID = g.id
+		e.current.Store(g)
+		e.live = append(e.live, g)
+		e.o.Log.Info("scripts loaded", "generation", g.id, "plugins", len(g.plugins), "why", why)
+	}
+	e.forget()
+	if e.o.OnReload != nil {
+		e.o.OnReload(e.status())
+	}
+	return errs
+}
+
+// forget drops old generations that no call uses any more. e.mu is held.
+func (e *Engine) forget() {
+	kept := e.live[:0]
+	for _, g := range e.live {
+		if g == e.current.Load() || g.calls.Load() > 0 {
+			kept = append(kept, g)
+		}
+	}
+	clear(e.live[len(kept):])
+	e.live = kept
+}
+
+// Status is how the scripts stand.
+type Status struct {
+	Generation  int64              `json:"generation"`
+	Dir         string             `json:"dir"` // "" for the shipped scripts
+	Files       []string           `json:"files"`
+	Loaded      time.Time          `json:"loaded"`      // the generation in force
+	LastReload  time.Time          `json:"last_reload"` // the last attempt
+	Errors      []FileError        `json:"errors"`      // of the last attempt
+	Warnings    []FileError        `json:"warnings"`
+	Generations []GenerationStatus `json:"generations"`
+}
+
+// GenerationStatus tells how many calls a generation still serves.
+type GenerationStatus struct {
+	ID    int64 `json:"id"`
+	Calls int64 `json:"calls"`
+}
+
+// Status tells which generation is in force and what was wrong at the last reload.
+func (e *Engine) Status() Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forget()
+	return e.status()
+}
+
+func (e *Engine) status() Status {
+	st := Status{Dir: e.o.Dir, Files: []string{}, LastReload: e.reloaded,
+		Errors: append([]FileError{}, e.errors...), Warnings: append([]FileError{}, e.warnings...)}
+	if g := e.current.Load(); g != nil {
+		st.Generation, st.Loaded = g.id, g.loaded
+		for _, p := range g.plugins {
+			st.Files = append(st.Files, p.name)
+		}
+	}
+	for _, g := range e.live {
+		st.Generations = append(st.Generations, GenerationStatus{ID: g.id, Calls: g.calls.Load()})
+	}
+	return st
+}
+
+// Check compiles and lints the scripts, specs included, and runs their top level, but not
+// on_load. It returns all that is wrong, warnings too.
+func Check(o Options) []FileError {
+	o.Log = slog.New(slog.DiscardHandler)
+	if o.Dir != "" {
+		if _, err := os.Stat(o.Dir); err != nil {
+			return []FileError{{File: o.Dir, Message: "scripts folder: " + err.Error()}}
+		}
+	}
+	e := newEngine(o)
+	defer e.Close()
+	_, found := e.build(1, false)
+	found = append(found, checkSpecs(e.files())...)
+	sortErrors(found)
+	return found
+}
+
+// checkSpecs compiles the specs, which calls never load.
+func checkSpecs(f files) []FileError {
+	names, err := f.tree("spec", false)
+	if err != nil {
+		return []FileError{{File: f.dir, Message: err.Error()}}
+	}
+	var found []FileError
+	for _, name := range names {
+		if _, fe := compile(f, name); fe != nil {
+			found = append(found, *fe)
+		}
+	}
+	return found
+}

@@ -1,0 +1,163 @@
+package scripting
+
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// lintAll looks over every file of a generation. Globals that any file sets count as known
+// in all of them.
+func lintAll(a *api, f files, g *generation) []FileError {
+	all := slices.Clone(g.plugins)
+	for _, s := range g.lib {
+		all = append(all, s)
+	}
+	known := map[string]bool{}
+	for _, name := range globalNames(a) {
+		known[name] = true
+	}
+	for _, s := range all {
+		w := &walker{l: &linter{api: a, assigned: map[string]bool{}}}
+		w.block(s.chunk)
+		for name := range w.l.assigned {
+			known[name] = true
+		}
+	}
+	var found []FileError
+	for _, s := range all {
+		l := &linter{api: a, globals: known, modules: g.moduleNames(), assigned: map[string]bool{}, module: func(name string) bool { return g.module(name) != nil }}
+		l.report = func(line int, msg string) {
+			found = append(found, FileError{File: f.path(s.name), Line: line, Message: msg, Warning: true})
+		}
+		(&walker{l: l}).block(s.chunk)
+	}
+	return found
+}
+
+// globalNames are those that every state has.
+func globalNames(a *api) []string {
+	b := newBuiltin(a)
+	out := []string{"_G"}
+	for name := range b.globals {
+		out = append(out, name)
+	}
+	for _, m := range b.modules {
+		out = append(out, m.name)
+	}
+	return out
+}
+
+// linter judges what the walker meets in one file. Without report it only collects globals.
+type linter struct {
+	api      *api
+	globals  map[string]bool
+	modules  []string
+	module   func(name string) bool
+	assigned map[string]bool
+	report   func(line int, msg string)
+}
+
+func (l *linter) say(line int, msg string) {
+	if l.report != nil {
+		l.report(line, msg)
+	}
+}
+
+// global judges the reading of a global.
+func (l *linter) global(name string, line int) {
+	if l.report != nil && !l.globals[name] {
+		l.say(line, "undefined global "+name+didYouMean(name, sortedNames(l.globals)))
+	}
+}
+
+// member judges module.name.
+func (l *linter) member(mod, name string, line int) {
+	if m, ok := l.api.module(mod); ok && l.report != nil && !slices.Contains(functionNames(m.functions), name) && !l.assigned[mod+"."+name] {
+		l.say(line, mod+" has no function "+name+didYouMean(name, functionNames(m.functions)))
+	}
+}
+
+// method judges receiver:name(…) where the receiver is known to be of a class.
+func (l *linter) method(c class, name string, args []ast.Expr, line int) {
+	i := slices.IndexFunc(c.methods, func(f function) bool { return f.name == name })
+	if i < 0 {
+		l.say(line, "a "+c.name+" has no method "+name+didYouMean(name, c.methodNames()))
+		return
+	}
+	l.arguments(c.methods[i], args)
+}
+
+// property judges receiver.name where the receiver is known to be of a class.
+func (l *linter) property(c class, name string, line int) {
+	if len(c.fields) == 0 || slices.Contains(c.fieldNames(), name) {
+		return
+	}
+	if slices.Contains(c.methodNames(), name) {
+		l.say(line, name+" is a method: write "+lowerFirst(c.name)+":"+name+"(…)")
+		return
+	}
+	l.say(line, "a "+c.name+" has no property "+name+didYouMean(name, c.fieldNames()))
+}
+
+// call judges the arguments of module.name(…), and what require asks for.
+func (l *linter) call(e *ast.FuncCallExpr) {
+	switch fn := e.Func.(type) {
+	case *ast.IdentExpr:
+		if fn.Value != "require" || len(e.Args) == 0 || l.module == nil {
+			return
+		}
+		if name, ok := e.Args[0].(*ast.StringExpr); ok && !l.module(name.Value) {
+			l.say(e.Line(), "no module "+name.Value+" in lib/"+didYouMean(name.Value, l.modules))
+		}
+	case *ast.AttrGetExpr:
+		mod, ok := fn.Object.(*ast.IdentExpr)
+		key, isName := fn.Key.(*ast.StringExpr)
+		if !ok || !isName {
+			return
+		}
+		m, _ := l.api.module(mod.Value)
+		for _, f := range m.functions {
+			if f.name == key.Value {
+				l.arguments(f, e.Args)
+			}
+		}
+	}
+}
+
+// arguments judges literal arguments: tables of options by their keys, others by their type.
+func (l *linter) arguments(f function, args []ast.Expr) {
+	for i, arg := range args {
+		if i >= len(f.params) || f.params[i].name == "..." {
+			return
+		}
+		p := f.params[i]
+		if t, ok := arg.(*ast.TableExpr); ok {
+			if c := l.api.class(p.typ); len(c.fields) > 0 && !c.open {
+				l.options(f.name, c, t)
+			}
+			continue
+		}
+		if got := literal(arg); got != "" && !accepts(p.typ, got) {
+			name, _ := p.optional()
+			l.say(arg.Line(), f.name+": "+name+" must be "+p.typ+", got a "+got)
+		}
+	}
+}
+
+func (l *linter) options(name string, c class, t *ast.TableExpr) {
+	for _, f := range t.Fields {
+		key, ok := f.Key.(*ast.StringExpr)
+		if !ok {
+			continue
+		}
+		i := slices.Index(c.fieldNames(), key.Value)
+		if i < 0 {
+			l.say(key.Line(), name+": unknown option "+key.Value+didYouMean(key.Value, c.fieldNames()))
+			continue
+		}
+		if got := literal(f.Value); got != "" && !accepts(c.fields[i].typ, got) {
+			l.say(key.Line(), name+": option "+key.Value+" must be "+c.fields[i].typ+", got a "+got)
+		}
+	}
+}

@@ -1,0 +1,13 @@
+package scripting
+
+// modules are the tables that scripts find without require, in the order of the reference.
+func modules() []module {
+	return []module{
+		logModule(),
+		jsonModule(),
+		sharedValuesModule(),
+		configModule(),
+		reModule(),
+		timeModule(),
+	}
+}
