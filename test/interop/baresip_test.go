@@ -1,0 +1,285 @@
+//go:build interop
+
+package interop
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// baresipConfig is all of baresip's set-up but the account: G.711, sound from a
+// file or a tone, what is heard and said dumped to WAV, and a control socket.
+const baresipConfig = `poll_method epoll
+sip_listen 127.0.0.1:0
+net_interface 127.0.0.1
+call_max_calls 4
+audio_source %s
+audio_alert ausine,440
+ausrc_format s16
+auplay_format s16
+auenc_format s16
+audec_format s16
+jitter_buffer_delay 5-10
+rtp_ports 20000-60000
+module_path %s
+module g711.so
+module sndfile.so
+module aufile.so
+module ausine.so
+module_tmp uuid.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:0
+snd_path %s
+`
+
+// softphone is a running baresip.
+type softphone struct {
+	*process
+	dir  string
+	ctrl net.Conn
+
+	mu     sync.Mutex
+	events []phoneEvent
+}
+
+// phoneEvent is what baresip tells on its control socket.
+type phoneEvent struct {
+	Event bool   `json:"event"`
+	Type  string `json:"type"`
+	Param string `json:"param"`
+	Peer  string `json:"peeruri"`
+
+	Response bool   `json:"response"`
+	OK       bool   `json:"ok"`
+	Data     string `json:"data"`
+}
+
+// softphoneAt starts a baresip without an account. It says what the WAV file
+// play holds, 8 kHz mono, or stays silent.
+func softphoneAt(t *testing.T, play string) *softphone {
+	t.Helper()
+	dir := t.TempDir()
+	if play == "" {
+		play = filepath.Join(dir, "silence.wav")
+		writeWAV(t, play, make([]int16, 60*8000))
+	}
+	config := fmt.Sprintf(baresipConfig, "aufile,"+play, baresipModules(t), dir)
+	writeFile(t, filepath.Join(dir, "config"), config)
+	writeFile(t, filepath.Join(dir, "accounts"), "")
+	s := &softphone{process: launch(t, dir, "baresip", "-f", dir, "-s"), dir: dir}
+	s.connect(t)
+	return s
+}
+
+// baresipModules finds the folder of baresip's modules, which each
+// architecture of Debian may place elsewhere.
+func baresipModules(t *testing.T) string {
+	t.Helper()
+	for _, pattern := range []string{"/usr/lib/baresip/modules", "/usr/lib/*/baresip/modules", "/usr/local/lib/baresip/modules"} {
+		if found, _ := filepath.Glob(filepath.Join(pattern, "g711.so")); len(found) > 0 {
+			return filepath.Dir(found[0])
+		}
+	}
+	t.Fatal("baresip's modules are nowhere below /usr/lib")
+	return ""
+}
+
+// connect finds baresip's control socket among its listening ones: the one that
+// answers a command.
+func (s *softphone) connect(t *testing.T) {
+	t.Helper()
+	const listening = "0A"
+	eventually(t, "baresip answers on its control socket", func() bool {
+		if !s.running() {
+			t.Fatal("baresip has ended")
+		}
+		return slices.ContainsFunc(bound(s.cmd.Process.Pid, "tcp", listening), s.tryControl)
+	})
+	t.Cleanup(func() { s.ctrl.Close() })
+}
+
+func (s *softphone) tryControl(addr netip.AddrPort) bool {
+	conn, err := net.DialTimeout("tcp", addr.String(), time.Second)
+	if err != nil {
+		return false
+	}
+	io.WriteString(conn, netstring(`{"command":"about"}`))
+	conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+	r := bufio.NewReader(conn)
+	if _, err := readNetstring(r); err != nil {
+		conn.Close()
+		return false
+	}
+	conn.SetReadDeadline(time.Time{})
+	s.ctrl = conn
+	go s.listen(r)
+	return true
+}
+
+func (s *softphone) listen(r *bufio.Reader) {
+	for {
+		body, err := readNetstring(r)
+		if err != nil {
+			return
+		}
+		var e phoneEvent
+		if json.Unmarshal(body, &e) == nil {
+			s.mu.Lock()
+			s.events = append(s.events, e)
+			s.mu.Unlock()
+		}
+	}
+}
+
+func netstring(s string) string { return fmt.Sprintf("%d:%s,", len(s), s) }
+
+func readNetstring(r *bufio.Reader) ([]byte, error) {
+	digits, err := r.ReadString(':')
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(digits, ":"))
+	if err != nil || n < 0 || n > 1<<20 {
+		return nil, fmt.Errorf("netstring of length %q", digits)
+	}
+	body := make([]byte, n+1) // and the comma
+	_, err = io.ReadFull(r, body)
+	return body[:n], err
+}
+
+// command gives baresip one of its commands, such as dial.
+func (s *softphone) command(t *testing.T, name, params string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"command": name, "params": params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(s.ctrl, netstring(string(body))); err != nil {
+		t.Fatalf("baresip %s: %v", name, err)
+	}
+}
+
+// account is who a softphone is.
+type account struct {
+	user, password string
+	domain         netip.AddrPort
+	transport      string // "udp" when empty
+	register       bool
+	manual         bool // rings until told to answer
+}
+
+// login makes baresip the user of an account; with register, it waits until the
+// registrar has said yes.
+func (s *softphone) login(t *testing.T, a account) {
+	t.Helper()
+	transport, regint, answer := a.transport, 0, "auto"
+	if transport == "" {
+		transport = "udp"
+	}
+	if a.register {
+		regint = 300
+	}
+	if a.manual {
+		answer = "manual"
+	}
+	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=%s",
+		a.user, a.domain, transport, a.password, regint, answer))
+	if a.register {
+		s.await(t, "REGISTER_OK")
+	}
+}
+
+// call dials and waits for the answer.
+func (s *softphone) call(t *testing.T, uri string) {
+	t.Helper()
+	s.command(t, "dial", uri)
+	s.await(t, "CALL_ESTABLISHED")
+}
+
+// await waits for an event of that type and returns it.
+func (s *softphone) await(t *testing.T, kind string) phoneEvent {
+	t.Helper()
+	return s.awaitAfter(t, 0, kind)
+}
+
+// awaitAfter waits for an event of that type among those after the first n.
+func (s *softphone) awaitAfter(t *testing.T, n int, kind string) phoneEvent {
+	t.Helper()
+	var found phoneEvent
+	eventually(t, "baresip tells "+kind, func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		i := slices.IndexFunc(s.events[n:], func(e phoneEvent) bool { return e.Type == kind })
+		if i >= 0 {
+			found = s.events[n+i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// told counts the events so far, for awaitAfter.
+func (s *softphone) told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.events)
+}
+
+// hears waits until so much sound has come from the far end.
+func (s *softphone) hears(t *testing.T, d time.Duration) {
+	t.Helper()
+	const bytesPerSecond = 2 * 8000
+	want := int64(d.Seconds() * bytesPerSecond)
+	eventually(t, fmt.Sprintf("baresip has heard %v", d), func() bool {
+		info, err := os.Stat(s.recording())
+		return err == nil && info.Size() > want
+	})
+}
+
+// heard hangs up and returns what came from the far end, 8 kHz mono, once
+// baresip has finished the file.
+func (s *softphone) heard(t *testing.T) []int16 {
+	t.Helper()
+	s.command(t, "hangup", "")
+	s.await(t, "CALL_CLOSED")
+	var samples []int16
+	eventually(t, "baresip has closed its recording", func() bool {
+		b, err := os.ReadFile(s.recording())
+		if err != nil {
+			return false
+		}
+		samples, err = wavSamples(b)
+		return err == nil
+	})
+	return samples
+}
+
+// recording is where baresip writes what it hears in its one call.
+func (s *softphone) recording() string {
+	dumps, _ := filepath.Glob(filepath.Join(s.dir, "dump-*-dec.wav"))
+	if len(dumps) != 1 {
+		return ""
+	}
+	return dumps[0]
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

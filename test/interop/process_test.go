@@ -1,0 +1,144 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a program under test or a peer, with all that it has printed.
+type process struct {
+	name   string
+	cmd    *exec.Cmd
+	out    transcript
+	exited chan struct{} // closed when it has ended
+}
+
+// launch starts a program. It is ended with the test, and what it printed is
+// shown when the test has failed.
+func launch(t *testing.T, dir, program string, args ...string) *process {
+	t.Helper()
+	p := &process{name: filepath.Base(program), cmd: exec.Command(program, args...), exited: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		p.end()
+		if t.Failed() {
+			t.Logf("%s %v (exit %d) printed:\n%s", p.name, args, p.cmd.ProcessState.ExitCode(), p.out.tail(12000))
+		}
+	})
+	return p
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// end asks the program to go, and insists after a while.
+func (p *process) end() {
+	if !p.running() {
+		return
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(10 * time.Second):
+		p.cmd.Process.Kill()
+		<-p.exited
+	}
+}
+
+// wait returns the exit code, once the program has ended by itself.
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("%s is still running", p.name)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// waitOutput waits until the program has printed s.
+func (p *process) waitOutput(t *testing.T, s string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s prints %q", p.name, s), func() bool { return strings.Contains(p.out.String(), s) })
+}
+
+// transcript collects output; it is written to and read at the same time.
+type transcript struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *transcript) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *transcript) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *transcript) tail(n int) string {
+	s := b.String()
+	return s[max(0, len(s)-n):]
+}
+
+// bound lists the addresses of a process's sockets in /proc/net/TABLE ("tcp" or
+// "udp") that are in the given state there. The peers pick their own free
+// ports, but do not tell them.
+func bound(pid int, table, state string) []netip.AddrPort {
+	sockets := map[string]bool{}
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, l := range links {
+		target, _ := os.Readlink(l)
+		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
+			sockets[strings.TrimSuffix(inode, "]")] = true
+		}
+	}
+	lines, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+	var found []netip.AddrPort
+	for line := range strings.Lines(string(lines)) {
+		f := strings.Fields(line)
+		if len(f) < 10 || f[3] != state || !sockets[f[9]] {
+			continue
+		}
+		host, port, _ := strings.Cut(f[1], ":")
+		h, err1 := strconv.ParseUint(host, 16, 32)
+		p, err2 := strconv.ParseUint(port, 16, 16)
+		if err1 != nil || err2 != nil {
+			continue
+		}
+		// The kernel prints the address as a number in its own byte order.
+		ip := netip.AddrFrom4([4]byte{byte(h), byte(h >> 8), byte(h >> 16), byte(h >> 24)})
+		found = append(found, netip.AddrPortFrom(ip, uint16(p)))
+	}
+	return found
+}
