@@ -80,7 +80,8 @@ CREATE TABLE legs (
 ) WITHOUT ROWID;
 
 -- A call's timeline is one value, written once when the call ends: a JSON array of
--- [at_ms, leg, kind, text]. As a row an event it cost several times the writing.
+-- [at_ms, leg, kind, text]. As a row an event, calls with 20 of them took 1.4 times as
+-- long to write and a sixth more disk (BenchmarkWrite).
 CREATE TABLE timelines (
   call_id TEXT PRIMARY KEY NOT NULL,
   events  TEXT NOT NULL
