@@ -62,7 +62,7 @@ func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) 
 	case auth.Unmatched:
 		return "", s.challenge(false, slices.Collect(maps.Keys(cred.HA1))...)
 	}
-	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), peer(tx.Flow()),
+	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), sourceOf(tx.Flow()),
 		slog.String("method", string(tx.Request().Method)))
 	return "", refuse(403, "")
 }

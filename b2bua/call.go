@@ -158,6 +158,9 @@ func (c *Call) loop() {
 			c.step(e)
 			batch[i] = nil
 		}
+		for _, l := range c.legs {
+			l.release()
+		}
 		if c.over() {
 			c.finishRecord()
 			if c.settled() {

@@ -30,7 +30,7 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 		return
 	}
 	if ok, retry := s.admit(c); !ok {
-		s.o.Log.Warn("call refused: no room or draining", peer(tx.Flow()))
+		s.o.Log.Warn("call refused: no room or draining", sourceOf(tx.Flow()))
 		unavailable(retry).respond(tx, tag)
 		return
 	}

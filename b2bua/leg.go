@@ -11,7 +11,6 @@ import (
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
-	"tandem/clock"
 	"tandem/media"
 )
 
@@ -68,7 +67,7 @@ type Leg struct {
 	ears      int                   // how many have listened
 	playing   *media.Playback
 	dialling  *dialling
-	expiry    clock.Timer
+	released  bool
 	inviting  bool // our INVITE has had no final answer yet
 	unacked   bool // our 2xx has had no ACK yet
 	byeLater  int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
@@ -144,19 +143,24 @@ func (l *Leg) ended(code int, reason string) {
 	if l.rec.code == 0 || l.rec.answered.IsZero() {
 		l.rec.code, l.rec.reason = code, reason
 	}
-	if l.resend != nil {
-		l.resend.Stop()
-	}
-	if l.expiry != nil {
-		l.expiry.Stop()
-	}
 	l.closeMedia()
-	for _, d := range l.dialogs {
-		c.server.forget(d)
-	}
 	c.interrupt(l, ErrHangup)
 	if l == c.caller {
 		c.callerEnded()
+	}
+}
+
+// release forgets the dialogs of an ended leg once it owes and awaits nothing.
+func (l *Leg) release() {
+	if l.state != legEnded || l.pending() || l.released {
+		return
+	}
+	l.released = true
+	if l.resend != nil {
+		l.resend.Stop()
+	}
+	for _, d := range l.dialogs {
+		l.call().server.forget(d)
 	}
 }
 

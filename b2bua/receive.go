@@ -83,7 +83,7 @@ func (r *receiver) HandleStray(res *sip.Response, f transport.Flow) {
 // HandleBad answers what could be parsed in part.
 func (r *receiver) HandleBad(m *transport.Incoming) {
 	req, ok := m.Msg.(*sip.Request)
-	if !ok || req.Method == sip.ACK || req.Via() == nil || req.From() == nil || req.To() == nil || req.CallID() == nil || req.CSeq() == nil {
+	if !ok || req.Method == sip.ACK || req.Via() == nil {
 		return
 	}
 	_ = m.Flow.Send(transaction.NewResponse(req, 400, "Bad Request", dialog.NewTag()))
@@ -108,5 +108,5 @@ func unavailable(after time.Duration) *problem {
 	return refuse(503, "", Header{"Retry-After", strconv.Itoa(int(after.Seconds()))})
 }
 
-// peer describes where a request came from, for log lines.
-func peer(f transport.Flow) slog.Attr { return slog.String("source", f.Remote().String()) }
+// sourceOf describes where a request came from, for log lines.
+func sourceOf(f transport.Flow) slog.Attr { return slog.String("source", f.Remote().String()) }

@@ -57,8 +57,7 @@ func (s *Server) RecordingPath(file string) (string, error) {
 
 // Record records what the leg says into a WAV file. The file is kept at a hangup too.
 func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, error) {
-	c := l.call()
-	path, err := c.server.RecordingPath(opts.File)
+	path, err := l.call().server.RecordingPath(opts.File)
 	if err != nil {
 		return RecordResult{}, err
 	}
@@ -71,65 +70,70 @@ func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, err
 	if opts.Silence == 0 {
 		opts.Silence = 3 * time.Second
 	}
-	res, err := await[RecordResult](ctx, c, l, func(o *op) {
+	session, err := l.beep(ctx, opts.Beep)
+	if errors.Is(err, ErrHangup) {
+		return RecordResult{Path: opts.File, Why: "hangup"}, nil
+	}
+	if err != nil {
+		return RecordResult{}, err
+	}
+	// Here and not on the call's goroutine: the disk may be slow.
+	rec, err := session.Record(media.RecordOptions{Path: path, Max: opts.Max, Silence: max(opts.Silence, 0)})
+	if errors.Is(err, media.ErrClosed) {
+		return RecordResult{Path: opts.File, Why: "hangup"}, nil
+	}
+	if err != nil {
+		return RecordResult{}, fmt.Errorf("record %s: %w", opts.File, err)
+	}
+	why, err := l.whileRecording(ctx, rec, opts)
+	rec.Stop()
+	<-rec.Done()
+	r := rec.Result()
+	if r.Err != nil {
+		return RecordResult{}, fmt.Errorf("record %s: %w", opts.File, r.Err)
+	}
+	if why == "" {
+		why = r.Why
+	}
+	l.call().Note("media", fmt.Sprintf("recorded %s: %.1f s, %s", opts.File, r.Seconds, why))
+	return RecordResult{Path: opts.File, Seconds: r.Seconds, Why: why}, err
+}
+
+// beep answers if need be and plays the beep, if wanted.
+func (l *Leg) beep(ctx context.Context, wanted bool) (*media.Session, error) {
+	return await[*media.Session](ctx, l.call(), l, func(o *op) {
+		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)
 			return
 		}
-		o.result = func(error) any { return RecordResult{Path: opts.File, Why: "hangup"} }
-		l.beepThen(o, opts.Beep, func() { l.record(o, path, opts) })
+		tone, err := media.ParseTone("beep")
+		if !wanted || err != nil {
+			c.finish(o, l.media, nil)
+			return
+		}
+		pb := l.startPlaying([]media.Source{tone}, 0, func(error) { c.finish(o, l.media, nil) })
+		o.stop = pb.Stop
 	})
-	return res, err
 }
 
-// beepThen plays the beep, if wanted, and then goes on.
-func (l *Leg) beepThen(o *op, beep bool, next func()) {
-	c := l.call()
-	tone, err := media.ParseTone("beep")
-	if !beep || err != nil {
-		next()
-		return
-	}
-	l.startPlaying([]media.Source{tone}, 0, func(error) {
-		if _, live := c.ops[o]; live {
-			next()
-		}
-	})
-	o.stop = l.stopPlaying
-}
-
-func (l *Leg) record(o *op, path string, opts RecordOptions) {
-	c := l.call()
-	rec, err := l.media.Record(media.RecordOptions{Path: path, Max: opts.Max, Silence: max(opts.Silence, 0)})
-	if err != nil {
-		o.result = nil
-		c.finish(o, nil, fmt.Errorf("record %s: %w", opts.File, err))
-		return
-	}
-	c.recorded(opts.File)
-	done := func(why string) RecordResult {
-		r := rec.Stop()
-		if why == "" {
-			why = string(r.Why)
-		}
-		c.note(l.name(), "media", fmt.Sprintf("recorded %s: %.1f s, %s", opts.File, r.Seconds, why))
-		return RecordResult{Path: opts.File, Seconds: r.Seconds, Why: why}
-	}
-	release := l.listen(func(d byte) bool {
-		if opts.Finish == "" || !strings.Contains(opts.Finish, string(d)) {
-			return false
-		}
-		c.finish(o, done("finish"), nil)
-		return true
-	})
-	o.stop = release
-	o.result = func(error) any { return done("hangup") }
-	go func() {
-		<-rec.Done()
-		c.box.post(do(func(*Call) {
-			if _, live := c.ops[o]; live {
-				c.finish(o, done(""), nil)
+// whileRecording waits for the finish key (why is then "finish"), the end of the recording
+// (""), or of the leg ("hangup").
+func (l *Leg) whileRecording(ctx context.Context, rec *media.Recording, opts RecordOptions) (why string, err error) {
+	return await[string](ctx, l.call(), l, func(o *op) {
+		c := l.call()
+		c.recorded(opts.File)
+		o.result = func(error) any { return "hangup" }
+		o.stop = l.listen(func(d byte) bool {
+			if opts.Finish == "" || !strings.Contains(opts.Finish, string(d)) {
+				return false
 			}
-		}))
-	}()
+			c.finish(o, "finish", nil)
+			return true
+		})
+		go func() {
+			<-rec.Done()
+			c.box.post(do(func(*Call) { c.finish(o, "", nil) }))
+		}()
+	})
 }

@@ -18,13 +18,13 @@ func (s *Server) register(tx *transaction.Server) {
 		return
 	}
 	if numberOf(&req.To().Address) != user {
-		s.o.Log.Warn("a user tried to register another", "user", user, "to", req.To().Address.User, peer(tx.Flow()))
+		s.o.Log.Warn("a user tried to register another", "user", user, "to", req.To().Address.User, sourceOf(tx.Flow()))
 		refuse(403, "").respond(tx, tag)
 		return
 	}
 	code, contacts, err := s.o.Registrar.Register(user, req, tx.Flow())
 	if err != nil {
-		s.o.Log.Info("registration refused", "user", user, "code", code, "err", err, peer(tx.Flow()))
+		s.o.Log.Info("registration refused", "user", user, "code", code, "err", err, sourceOf(tx.Flow()))
 	}
 	res := transaction.NewResponse(req, code, Phrase(code), tag)
 	now := s.o.Clock.Now()
