@@ -1,0 +1,101 @@
+package media
+
+import (
+	"fmt"
+	"strings"
+
+	"tandem/media/codec"
+)
+
+// format is a codec with what the packet path needs to know of its payloads.
+type format struct {
+	codec.Type
+	perMs   int  // payload bytes a millisecond
+	silence byte // a byte of digital silence
+	law     law
+}
+
+type law uint8
+
+const (
+	noLaw law = iota
+	muLaw
+	aLaw
+)
+
+// formats lists what the engine speaks. It is never written, and a format is known by its
+// address in it.
+var formats = makeFormats()
+
+func makeFormats() []format {
+	var list []format
+	for _, t := range codec.Types() {
+		switch t.Name {
+		case "PCMU":
+			list = append(list, format{Type: t, perMs: 8, silence: codec.SilenceMuLaw, law: muLaw})
+		case "PCMA":
+			list = append(list, format{Type: t, perMs: 8, silence: codec.SilenceALaw, law: aLaw})
+		}
+	}
+	return list
+}
+
+const (
+	telephoneEventPayload = 101
+	comfortNoisePayload   = 13 // RFC 3389
+	noPayload             = 0xFF
+)
+
+// formatsNamed finds formats by name, PCMU and PCMA for nil. Names that we do not have are
+// passed over, for one list configures builds that have more; none left is an error.
+func formatsNamed(names []string) ([]*format, error) {
+	if names == nil {
+		names = []string{"PCMU", "PCMA"}
+	}
+	var list []*format
+	for _, name := range names {
+		if f := formatNamed(name); f != nil && !contains(list, f) {
+			list = append(list, f)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("media: none of the codecs %q is known", names)
+	}
+	return list, nil
+}
+
+func formatNamed(name string) *format {
+	for i := range formats {
+		if strings.EqualFold(formats[i].Name, name) {
+			return &formats[i]
+		}
+	}
+	return nil
+}
+
+func contains(list []*format, f *format) bool {
+	for _, have := range list {
+		if have == f {
+			return true
+		}
+	}
+	return false
+}
+
+// convert writes payload, of the format given, to out as this leg's format; false if that
+// cannot be done. Both are as long.
+func (m *stream) convert(out, payload []byte, from *format) bool {
+	copy(out, payload)
+	to := m.p.format
+	switch {
+	case from == to:
+		return true
+	case from.law == muLaw && to.law == aLaw:
+		codec.MuLawToALaw(out[:len(payload)])
+		return true
+	case from.law == aLaw && to.law == muLaw:
+		codec.ALawToMuLaw(out[:len(payload)])
+		return true
+	}
+	return false
+}

@@ -1,0 +1,139 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"tandem/media/dtmf"
+	"tandem/media/rtp"
+)
+
+// ErrNoEvents says that the peer takes no telephone-events.
+var ErrNoEvents = errors.New("media: the peer takes no telephone-events")
+
+// keyJob is the worker's side of one SendDTMF.
+type keyJob struct {
+	playback *Playback
+	digits   string
+	sender   *dtmf.Sender // nil until it is its turn
+}
+
+// SendDTMF presses keys by RFC 4733: 0-9 * # A-D, ! for a flash; a comma waits 1 s. What
+// plays meanwhile pauses. Keys of several calls follow each other. The Err of the result
+// tells of a character that is no key, or ErrNoEvents.
+func (s *Session) SendDTMF(digits string) *Playback {
+	b := newPlayback(s)
+	if _, err := dtmf.NewSender(digits, dtmf.SendOptions{}); err != nil {
+		b.end(fmt.Errorf("media: %w", err))
+		return b
+	}
+	job := &keyJob{playback: b, digits: digits}
+	if !s.post(func(m *stream) { m.keys = append(m.keys, job); m.startFrames() }) {
+		b.end(ErrClosed)
+	}
+	return b
+}
+
+// keyFrame gives the first job its frame; false when no job is left.
+func (m *stream) keyFrame() bool {
+	for len(m.keys) > 0 {
+		job := m.keys[0]
+		err := m.beginKeys(job)
+		if err == nil && m.keyPacket(job.sender) {
+			return true
+		}
+		m.keys = m.keys[1:]
+		m.finish(job.playback, err)
+	}
+	m.keys = nil
+	return false
+}
+
+func (m *stream) beginKeys(job *keyJob) (err error) {
+	if job.sender != nil {
+		return nil
+	}
+	if m.p.event == noPayload {
+		return ErrNoEvents
+	}
+	job.sender, err = dtmf.NewSender(job.digits, dtmf.SendOptions{
+		ClockRate: m.p.format.ClockRate, Frame: m.frameTime(),
+	})
+	return err
+}
+
+// keyPacket sends what the digits need in this frame; false when they are over.
+func (m *stream) keyPacket(k *dtmf.Sender) bool {
+	f := m.p.format
+	stamp := m.tx.passes(fromKeys, f.FrameTicks(m.p.frameMs), m.now(), f.ClockRate)
+	out, send, done := k.Next(stamp)
+	if send && m.p.sends {
+		copy(m.worker.tx[rtp.HeaderSize:], out.Payload[:])
+		h := rtp.Header{PayloadType: m.p.event, Timestamp: out.Timestamp, Marker: out.Marker}
+		m.send(m.tx.number(h), len(out.Payload))
+	}
+	return !done
+}
+
+func (m *stream) stopKeys(b *Playback) {
+	for i, job := range m.keys {
+		if job.playback == b {
+			m.keys = append(m.keys[:i:i], m.keys[i+1:]...)
+			m.finish(b, ErrStopped)
+			return
+		}
+	}
+}
+
+func (m *stream) endKeys(err error) {
+	for _, job := range m.keys {
+		m.finish(job.playback, err)
+	}
+	m.keys = nil
+}
+
+// hearing turns the peer's telephone-events into digits.
+type hearing struct {
+	receiver dtmf.Receiver
+	keys     [8]dtmf.Key // room for one packet's, so that none allocates
+	lost     timer
+}
+
+// lostCheck is how often we look whether the end of a held key has been lost.
+const lostCheck = 100 * time.Millisecond
+
+func (h *hearing) init(m *stream) {
+	h.lost = timer{stream: m, run: (*stream).expireKey}
+}
+
+func (m *stream) hear(h rtp.Header, payload []byte) {
+	r := &m.hearing
+	m.tell(r.receiver.Receive(r.keys[:0], dtmf.Packet{
+		Sequence: h.Sequence, Timestamp: h.Timestamp, SSRC: h.SSRC, Marker: h.Marker,
+		Payload: payload, ClockRate: m.p.format.ClockRate, At: m.arrival(),
+	}))
+	if r.receiver.Down() && !r.lost.armed() {
+		m.arm(&r.lost, m.now().Add(lostCheck))
+	}
+}
+
+func (m *stream) expireKey() {
+	r := &m.hearing
+	m.tell(r.receiver.Expire(r.keys[:0], m.arrival()))
+	if r.receiver.Down() {
+		m.arm(&r.lost, m.now().Add(lostCheck))
+	}
+}
+
+func (m *stream) tell(keys []dtmf.Key) {
+	for _, k := range keys {
+		e := Event{Kind: EventDigit, Digit: k.Digit}
+		if k.Released {
+			e.Kind, e.Duration = EventDigitEnd, k.Duration
+		} else {
+			m.count.keys++
+		}
+		m.emit(e)
+	}
+}

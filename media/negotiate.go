@@ -1,0 +1,104 @@
+package media
+
+import (
+	"tandem/media/sdp"
+)
+
+// Offer is an SDP offer: the first, or a new one within the session. It changes nothing
+// until SetAnswer.
+func (s *Session) Offer() []byte {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	return s.sdp.offer()
+}
+
+// Answer takes the peer's offer and answers it. Errors wrap sdp.ErrMalformed or
+// ErrNotAcceptable and leave everything as it was.
+func (s *Session) Answer(offer []byte) ([]byte, error) {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	body, err := s.sdp.answer(offer)
+	if err != nil {
+		return nil, err
+	}
+	s.apply()
+	return body, nil
+}
+
+// SetAnswer takes the peer's answer to the last Offer, again for each further early
+// dialog. Errors as of Answer.
+func (s *Session) SetAnswer(answer []byte) error {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	if err := s.sdp.setAnswer(answer); err != nil {
+		return err
+	}
+	s.apply()
+	return nil
+}
+
+// apply hands the outcome to the worker, in the order of the exchanges: sdpMu is held.
+func (s *Session) apply() {
+	p := s.sdp.agreed
+	s.post(func(m *stream) { m.setParams(p) })
+}
+
+// SetDirection says what we would like in the next offer or answer: SendOnly puts the peer
+// on hold.
+func (s *Session) SetDirection(d sdp.Direction) {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	s.sdp.want = d
+}
+
+// Prefer puts the codecs so named first, and lets our order decide in the next answer. So
+// a leg can be answered with the codec that the other leg has. Unknown names do nothing.
+func (s *Session) Prefer(names ...string) {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	first, err := formatsNamed(names)
+	if err != nil {
+		return
+	}
+	var list []*format
+	for _, f := range append(first, s.sdp.formats...) {
+		if contains(s.sdp.formats, f) && !contains(list, f) {
+			list = append(list, f)
+		}
+	}
+	s.sdp.formats, s.sdp.prefer = list, sdp.PreferOurs
+}
+
+// Held tells whether the peer has put us on hold: we may not send.
+func (s *Session) Held() bool {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	return s.sdp.agreed != nil && !s.sdp.agreed.sends && s.sdp.want.Sends()
+}
+
+// Negotiated tells whether an offer has been answered.
+func (s *Session) Negotiated() bool {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	return s.sdp.agreed != nil
+}
+
+// Codec is the name of the agreed codec, "" before that.
+func (s *Session) Codec() string {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	if s.sdp.agreed == nil {
+		return ""
+	}
+	return s.sdp.agreed.format.Name
+}
+
+// format is the agreed one, or what we would like best before that.
+func (s *Session) format() *format {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	if s.sdp.agreed != nil {
+		return s.sdp.agreed.format
+	}
+	return s.sdp.formats[0]
+}

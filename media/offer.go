@@ -1,0 +1,276 @@
+package media
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"tandem/media/sdp"
+)
+
+// negotiation is the offer/answer state of one session (RFC 3264). The session's sdpMu
+// guards it.
+type negotiation struct {
+	local   netip.AddrPort
+	formats []*format
+	prefer  sdp.Preference
+	want    sdp.Direction // what we would like
+	id      uint64
+	version uint64
+	sent    string      // our last description, apart from its version
+	lines   []sdp.Media // our streams in that description: their order never changes
+	audio   int         // which of them is ours, -1 before the first exchange
+	agreed  *params     // nil before the first exchange
+	ptime   int
+}
+
+// defaultPtime is how much sound one packet holds unless the peer asks for another, in ms
+// (RFC 3551 §4.2).
+const defaultPtime = 20
+
+func newNegotiation(local netip.AddrPort, formats []*format) negotiation {
+	// RFC 8866 §5.2 wants ids and versions that fit 64 bits; many peers read 31.
+	return negotiation{local: local, formats: formats, audio: -1, id: uint64(rand.Uint32() >> 1),
+		version: 1, ptime: defaultPtime}
+}
+
+// params is what both sides have agreed on, compiled for the worker. It is never changed
+// once handed over.
+type params struct {
+	format       *format
+	payload      uint8 // of what we send
+	event        uint8 // telephone-event we may send, or noPayload
+	rx           [128]inbound
+	remote       netip.AddrPort // not valid: not known, or not ours to send to
+	remoteRTCP   netip.AddrPort
+	promised     netip.AddrPort // as the peer wrote it
+	mux          bool
+	sends        bool // we may
+	receives     bool // we want to
+	frameMs      int
+	eventPayload uint8 // telephone-event as numbered in our own description
+}
+
+// inbound is what a received payload type means.
+type inbound struct {
+	kind   payloadKind
+	format *format
+}
+
+type payloadKind uint8
+
+const (
+	payloadUnknown payloadKind = iota
+	payloadAudio
+	payloadEvent
+	payloadNoise
+)
+
+// ours lists the codecs of our description, the agreed one first and payload types as they
+// were before: RFC 3264 §8.3.2 forbids to give one another meaning.
+func (n *negotiation) ours() []sdp.Codec {
+	var list []sdp.Codec
+	add := func(f *format) {
+		list = append(list, sdp.Codec{PayloadType: f.PayloadType, Name: f.Name, ClockRate: f.ClockRate,
+			Channels: f.Channels, Fmtp: f.Fmtp})
+	}
+	if n.agreed != nil {
+		add(n.agreed.format)
+	}
+	for _, f := range n.formats {
+		if n.agreed == nil || n.agreed.format != f {
+			add(f)
+		}
+	}
+	event := uint8(telephoneEventPayload)
+	if n.agreed != nil && n.agreed.eventPayload != noPayload {
+		event = n.agreed.eventPayload
+	}
+	return append(list, sdp.Codec{PayloadType: event, Name: sdp.Event, ClockRate: 8000, Channels: 1, Fmtp: "0-15"})
+}
+
+// stream is our audio line without its codecs.
+func (n *negotiation) stream(d sdp.Direction) sdp.Media {
+	return sdp.Media{Type: "audio", Proto: "RTP/AVP", Port: int(n.local.Port()), Direction: d, PTime: n.ptime}
+}
+
+// text writes the description; its version grows only when something else changes.
+func (n *negotiation) text(s *sdp.Session) []byte {
+	s.Name = "tandem"
+	s.Origin = sdp.NewOrigin(n.id, 0, n.local.Addr())
+	plain := string(s.Marshal())
+	if n.sent != "" && n.sent != plain {
+		n.version++
+	}
+	n.sent, n.lines = plain, s.Media
+	s.Origin = sdp.NewOrigin(n.id, n.version, n.local.Addr())
+	return s.Marshal()
+}
+
+func (n *negotiation) offer() []byte {
+	line := n.stream(n.want)
+	line.Codecs = n.ours()
+	if n.agreed != nil {
+		line.RTCPMux = n.agreed.mux
+	}
+	s := &sdp.Session{Conn: sdp.Conn{Addr: n.local.Addr()}}
+	if n.audio < 0 {
+		n.audio = 0
+		s.Media = []sdp.Media{line}
+		return n.text(s)
+	}
+	s.Media = append(s.Media, n.lines...)
+	line.Proto = s.Media[n.audio].Proto
+	s.Media[n.audio] = line
+	return n.text(s)
+}
+
+// answer takes an offer and answers it. On an error nothing has changed.
+func (n *negotiation) answer(body []byte) ([]byte, error) {
+	offer, err := sdp.Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	index, choice, err := n.choose(offer)
+	if err != nil {
+		return nil, err
+	}
+	theirs := &offer.Media[index]
+	direction := heard(offer, theirs).Answer(n.want)
+	line := n.stream(direction)
+	line.Codecs, line.RTCPMux = choice.Answered(n.ours()), theirs.RTCPMux
+	p := n.compile(offer, theirs, choice, line.Codecs)
+	p.sends, p.receives, p.mux = direction.Sends(), direction.Receives(), theirs.RTCPMux
+	n.agreed, n.audio, n.ptime = p, index, p.frameMs
+	line.PTime = p.frameMs
+	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), map[int]sdp.Media{index: line})), nil
+}
+
+// choose finds the first stream of an offer that we can take.
+func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, error) {
+	reason := "no audio stream"
+	for i := range offer.Media {
+		m := &offer.Media[i]
+		if m.Type != "audio" || m.Port == 0 {
+			continue
+		}
+		if !plainRTP(m.Proto) {
+			reason = "audio over " + strconv.QuoteToASCII(m.Proto)
+			continue
+		}
+		if !n.reachable(offer, m) {
+			reason = "an address of the other family"
+			continue
+		}
+		if c, ok := sdp.Choose(m.Codecs, n.ours(), n.prefer); ok {
+			return i, c, nil
+		}
+		reason = "no codec in common"
+	}
+	return 0, sdp.Choice{}, fmt.Errorf("%w: %s", ErrNotAcceptable, reason)
+}
+
+// plainRTP tells whether we speak a stream's protocol: AVPF (RFC 4585) only adds feedback,
+// which nobody has to send.
+func plainRTP(proto string) bool {
+	return strings.EqualFold(proto, "RTP/AVP") || strings.EqualFold(proto, "RTP/AVPF")
+}
+
+func (n *negotiation) reachable(s *sdp.Session, m *sdp.Media) bool {
+	a := s.ConnOf(m).Addr
+	return !a.IsValid() || a.IsUnspecified() || a.Is4() == n.local.Addr().Is4()
+}
+
+// setAnswer takes the peer's answer to our last offer. On an error nothing has changed.
+func (n *negotiation) setAnswer(body []byte) error {
+	answer, err := sdp.Parse(body)
+	if err != nil {
+		return err
+	}
+	if n.audio < 0 || n.audio >= len(answer.Media) {
+		return fmt.Errorf("%w: the answer has not the offer's streams", ErrNotAcceptable)
+	}
+	theirs, ours := &answer.Media[n.audio], &n.lines[n.audio]
+	switch {
+	case theirs.Port == 0 || theirs.Type != "audio":
+		return fmt.Errorf("%w: the answer rejects the audio", ErrNotAcceptable)
+	case !plainRTP(theirs.Proto):
+		return fmt.Errorf("%w: answered with %s", ErrNotAcceptable, strconv.QuoteToASCII(theirs.Proto))
+	case !n.reachable(answer, theirs):
+		return fmt.Errorf("%w: an address of the other family", ErrNotAcceptable)
+	}
+	choice, ok := sdp.Choose(theirs.Codecs, ours.Codecs, sdp.PreferTheirs)
+	if !ok {
+		return fmt.Errorf("%w: no codec in common", ErrNotAcceptable)
+	}
+	p := n.compile(answer, theirs, choice, ours.Codecs)
+	d := heard(answer, theirs)
+	p.sends = ours.Direction.Sends() && d.Receives()
+	p.receives = ours.Direction.Receives() && d.Sends()
+	p.mux = ours.RTCPMux && theirs.RTCPMux
+	n.agreed, n.ptime = p, p.frameMs
+	return nil
+}
+
+// heard is the peer's direction; c=0.0.0.0 is the old way to say that it will not listen
+// (RFC 2543 B.5).
+func heard(s *sdp.Session, m *sdp.Media) sdp.Direction {
+	return sdp.DirectionOf(m.Direction.Sends(), !s.Held(m))
+}
+
+// compile turns the outcome into what the worker needs. ours are the codecs with the
+// payload types of our own description: what the peer sends bears those.
+func (n *negotiation) compile(s *sdp.Session, theirs *sdp.Media, c sdp.Choice, ours []sdp.Codec) *params {
+	p := &params{format: formatNamed(c.Voice.Name), payload: c.Voice.PayloadType, event: noPayload,
+		eventPayload: noPayload, frameMs: frameLength(theirs.PTime, theirs.MaxPTime)}
+	p.rx[comfortNoisePayload] = inbound{kind: payloadNoise}
+	if c.Event.Name != "" {
+		p.event = c.Event.PayloadType
+		p.rx[c.Event.PayloadType] = inbound{kind: payloadEvent} // some answer with a number of their own and use it
+	}
+	for _, o := range ours {
+		switch {
+		case o.Is(sdp.Event):
+			p.rx[o.PayloadType], p.eventPayload = inbound{kind: payloadEvent}, o.PayloadType
+		case agreedOn(c, o):
+			p.rx[o.PayloadType] = inbound{payloadAudio, formatNamed(o.Name)}
+		}
+	}
+	p.promised = s.AddrOf(theirs)
+	if usable(p.promised) {
+		p.remote = p.promised
+		p.remoteRTCP = s.RTCPAddrOf(theirs, theirs.RTCPMux)
+	}
+	return p
+}
+
+func agreedOn(c sdp.Choice, o sdp.Codec) bool {
+	for _, common := range c.Common {
+		if o.Is(common.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// usable refuses addresses that one peer must not make us send to: broadcast, multicast,
+// none. An address that is not known, or 0.0.0.0, waits for latching.
+func usable(a netip.AddrPort) bool {
+	ip := a.Addr()
+	return a.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() &&
+		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// frameLength is how many ms we put into a packet: what the peer asks for, in whole tens.
+func frameLength(ptime, most int) int {
+	ms := ptime
+	if ms == 0 {
+		ms = defaultPtime
+	}
+	if most > 0 {
+		ms = min(ms, most)
+	}
+	return max(10, min(60, ms/10*10))
+}

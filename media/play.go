@@ -1,0 +1,197 @@
+package media
+
+import (
+	"sync"
+)
+
+// PlayOptions of Session.Play.
+type PlayOptions struct {
+	Loop int // how often the list is played: 0 and 1 once, below 0 until stopped
+}
+
+// Playback is something being sent: prompts, tones or digits.
+type Playback struct {
+	session *Session
+	done    chan struct{}
+	once    sync.Once
+	err     error
+}
+
+func newPlayback(s *Session) *Playback {
+	return &Playback{session: s, done: make(chan struct{})}
+}
+
+// Done is closed when the last frame has been heard, or the playback has been ended.
+func (b *Playback) Done() <-chan struct{} { return b.done }
+
+// Err tells, once Done is closed, why it did not play to its end: ErrStopped, ErrClosed,
+// or nil if it did.
+func (b *Playback) Err() error {
+	select {
+	case <-b.done:
+		return b.err
+	default:
+		return nil
+	}
+}
+
+// Stop ends it at once, within the frame being played. It may be called at any time.
+func (b *Playback) Stop() {
+	b.session.post(func(m *stream) { m.stop(b) })
+}
+
+func (b *Playback) end(err error) {
+	b.once.Do(func() {
+		b.err = err
+		close(b.done)
+	})
+}
+
+// Play sends the sources one after the other without a gap; what played before is stopped.
+// It may be called before the answer: the sound begins once a codec has been agreed. While
+// the peer holds us it goes on unheard.
+func (s *Session) Play(sources []Source, o PlayOptions) *Playback {
+	b := newPlayback(s)
+	p := &player{playback: b, sources: sources, loops: o.Loop}
+	p.load(s.engine, s.format())
+	p.prime()
+	if !s.post(func(m *stream) { m.startPlayback(p) }) {
+		b.end(ErrClosed)
+	}
+	return b
+}
+
+// player is the worker's side of a Playback.
+type player struct {
+	playback *Playback
+	sources  []Source
+	loops    int
+	format   *format
+	tracks   []*track
+	at       int // the track being played
+	pos      int // bytes of it that are played
+	over     bool
+}
+
+// load takes the tracks of the sources in one format and has the pool encode them.
+func (p *player) load(e *Engine, f *format) {
+	p.format, p.tracks = f, make([]*track, 0, len(p.sources))
+	for _, s := range p.sources {
+		t := s.track(f)
+		p.tracks = append(p.tracks, t)
+		e.encoder.want(t)
+	}
+}
+
+// prime encodes the beginning at once, so that the first packet has not to wait.
+func (p *player) prime() {
+	if len(p.tracks) > 0 && p.tracks[0].ready.Load() == 0 {
+		p.tracks[0].encodeChunk()
+	}
+}
+
+func (m *stream) startPlayback(p *player) {
+	m.endPlayback(ErrStopped)
+	if len(p.tracks) == 0 {
+		m.finish(p.playback, nil)
+		return
+	}
+	m.play = p
+	m.startFrames()
+}
+
+// finish reports the end of a playback.
+func (m *stream) finish(b *Playback, err error) {
+	b.end(err)
+	m.emit(Event{Kind: EventPlayed, Playback: b})
+}
+
+func (m *stream) endPlayback(err error) {
+	if p := m.play; p != nil {
+		m.play = nil
+		m.tx.pause()
+		m.finish(p.playback, err)
+	}
+}
+
+// stop ends a playback or a run of digits wherever it stands.
+func (m *stream) stop(b *Playback) {
+	if m.play != nil && m.play.playback == b {
+		m.endPlayback(ErrStopped)
+		return
+	}
+	m.stopKeys(b)
+}
+
+// playFrame sends the next frame of the prompts; false once they have ended.
+func (m *stream) playFrame() bool {
+	p := m.play
+	if p.over {
+		m.endPlayback(nil)
+		return false
+	}
+	if p.format != m.p.format { // agreed on meanwhile
+		p.change(m.session.engine, m.p.format)
+	}
+	b := m.payload()
+	n, starved := p.fill(b)
+	switch {
+	case starved && n == 0:
+		m.count.underruns++
+		m.silenceFrame(fromPlayback)
+		return true
+	case n == 0:
+		m.endPlayback(nil)
+		return false
+	}
+	for i := n; i < len(b); i++ {
+		b[i] = m.p.format.silence
+	}
+	m.sendFrame(fromPlayback, len(b))
+	return true
+}
+
+// change goes on in another format at the same moment of the sound.
+func (p *player) change(e *Engine, f *format) {
+	from := p.format
+	p.load(e, f)
+	p.pos = p.pos / from.perMs * f.perMs
+}
+
+// fill copies what comes next, across the borders of sources, so that a list has no gaps.
+// starved tells that the encoder has not got so far.
+func (p *player) fill(b []byte) (n int, starved bool) {
+	barren := 0 // tracks without a sound in a row: a list of nothing must not turn for ever
+	for n < len(b) && !p.over {
+		t := p.tracks[p.at]
+		got, ended, ready := t.read(b[n:], p.pos, p.format)
+		n += got
+		p.pos += got
+		if got > 0 {
+			barren = 0
+		}
+		switch {
+		case ended:
+			p.advance()
+			if barren++; barren > len(p.tracks) {
+				p.over = true
+			}
+		case !ready:
+			return n, true
+		}
+	}
+	return n, false
+}
+
+// advance goes to the next source, or around, or ends.
+func (p *player) advance() {
+	p.pos = 0
+	if p.at++; p.at < len(p.tracks) {
+		return
+	}
+	p.at = 0
+	if p.loops >= 0 {
+		p.loops--
+		p.over = p.loops <= 0
+	}
+}

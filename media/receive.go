@@ -1,0 +1,96 @@
+package media
+
+import (
+	"net/netip"
+
+	"tandem/media/rtp"
+)
+
+// receive takes one datagram of the RTP port.
+func (m *stream) receive(b []byte, from netip.AddrPort) {
+	if rtp.Classify(b) == rtp.RTCP { // RFC 5761: multiplexed
+		m.receiveRTCP(b, from)
+		return
+	}
+	if m.p == nil {
+		return // nobody has been told to send yet
+	}
+	h, err := rtp.Parse(b)
+	if err != nil || rtp.Classify(b) != rtp.RTP {
+		m.count.malformed++
+		return
+	}
+	meaning := m.p.rx[h.PayloadType]
+	if !m.latch.accept(from, h, meaning.kind != payloadUnknown, m.now()) {
+		m.count.strangers++
+		return
+	}
+	if meaning.kind == payloadUnknown {
+		m.count.malformed++
+		return
+	}
+	m.accepted(b, h, meaning)
+}
+
+// accepted works on a packet of the peer's.
+func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
+	rate := 0 // packets of one event share a timestamp: they tell nothing of jitter
+	if meaning.kind == payloadAudio {
+		rate = meaning.format.ClockRate
+	}
+	verdict := m.rx.Receive(h, m.arrival(), rate)
+	m.count.rxPackets++
+	m.count.rxBytes += uint64(len(b))
+	m.last = m.now()
+	if m.first.IsZero() {
+		m.first = m.now()
+		m.emit(Event{Kind: EventFirstRTP})
+	}
+	if verdict == rtp.Duplicate || verdict == rtp.Suspect {
+		return
+	}
+	payload := h.Payload(b)
+	switch meaning.kind {
+	case payloadEvent:
+		m.hear(h, payload)
+	case payloadAudio:
+		if m.record != nil {
+			m.record.take(h, payload, meaning.format)
+		}
+	}
+	if m.peer != nil && m.p.receives {
+		m.peer.relay(m, h, payload, meaning, verdict == rtp.Restarted)
+	}
+}
+
+// relay sends a packet of from's peer on to ours. Whatever this leg is being played goes
+// first.
+func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbound, restarted bool) {
+	if m.p == nil || !m.p.sends || m.play != nil || len(m.keys) > 0 || m.ended {
+		return
+	}
+	if len(payload) > maxPacket-rtp.HeaderSize {
+		return
+	}
+	var ok bool
+	out := m.worker.tx[rtp.HeaderSize:]
+	switch meaning.kind {
+	case payloadAudio:
+		ok = m.convert(out, payload, meaning.format)
+		h.PayloadType = m.p.payload
+	case payloadEvent:
+		ok = m.p.event != noPayload
+		h.PayloadType = m.p.event
+		copy(out, payload)
+	}
+	if !ok {
+		return
+	}
+	length := uint32(0)
+	if meaning.kind == payloadAudio {
+		length = uint32(len(payload))
+	}
+	if h, ok = m.tx.relay(from, h, restarted, length, m.now(), m.p.format.ClockRate); ok {
+		m.send(h, len(payload))
+	}
+}

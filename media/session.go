@@ -1,0 +1,118 @@
+package media
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// SessionOptions of Engine.Open.
+type SessionOptions struct {
+	Bind       netip.Addr    // local address; the zero value is 0.0.0.0
+	Advertise  netip.Addr    // address in our SDP; the zero value is Bind
+	Signalling netip.Addr    // where the peer's signalling comes from: a hint for latching
+	Codecs     []string      // in order of preference; nil: the engine's
+	KeepAlive  bool          // send silence while there is nothing else to send
+	Timeout    time.Duration // EventTimeout after so long without a packet, unless held; 0: never
+	OnEvent    func(Event)   // called by the worker: must not block nor wait for a Session's methods
+}
+
+// Session is one leg's media: a port, an SDP conversation and a stream. Its methods are
+// safe for use by many goroutines and wait for nothing but the worker.
+type Session struct {
+	engine *Engine
+	opts   SessionOptions
+	local  netip.AddrPort // as advertised
+	stream *stream        // the worker's alone
+
+	sdpMu sync.Mutex
+	sdp   negotiation
+
+	mu      sync.Mutex
+	worker  *worker
+	pending []func(*stream)
+	queued  bool // in the worker's queue
+	gone    bool // no command is taken any more
+	final   Stats
+	done    chan struct{}
+}
+
+func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Session {
+	s := &Session{engine: e, opts: o, done: make(chan struct{})}
+	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
+	s.sdp = newNegotiation(s.local, formats)
+	s.stream = newStream(s, p)
+	return s
+}
+
+// LocalAddr is where the peer is told to send.
+func (s *Session) LocalAddr() netip.AddrPort { return s.local }
+
+// post queues a command for the session's worker; false if the session has ended.
+func (s *Session) post(f func(*stream)) bool {
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return false
+	}
+	s.pending = append(s.pending, f)
+	w, ring := s.worker, !s.queued
+	s.queued = true
+	s.mu.Unlock()
+	if ring {
+		w.enqueue(s)
+	}
+	return true
+}
+
+// do posts a command and waits until it has run; false if it never will.
+func (s *Session) do(f func(*stream)) bool {
+	ran := make(chan struct{})
+	if !s.post(func(st *stream) { defer close(ran); f(st) }) {
+		return false
+	}
+	select {
+	case <-ran:
+		return true
+	case <-s.done:
+		// Commands are dropped once the session has ended, but this one may have run.
+		select {
+		case <-ran:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// Stats is a snapshot, or the final figures once the session is closed.
+func (s *Session) Stats() Stats {
+	var st Stats
+	if s.do(func(m *stream) { st = m.stats() }) {
+		return st
+	}
+	<-s.done
+	return s.final
+}
+
+// KeepAlive turns the sending of silence on or off; see SessionOptions.KeepAlive.
+func (s *Session) KeepAlive(on bool) {
+	s.post(func(m *stream) { m.setKeepAlive(on) })
+}
+
+// Close ends what plays and records, gives the port back and returns the final figures.
+// Further calls return the same.
+func (s *Session) Close() Stats {
+	s.post(func(m *stream) { m.end(nil) })
+	<-s.done
+	return s.final
+}
+
+// end marks the session as over; the worker calls it once, after the last event.
+func (s *Session) end(final Stats) {
+	s.mu.Lock()
+	s.gone, s.pending, s.final = true, nil, final
+	s.mu.Unlock()
+	s.engine.forget(s)
+	close(s.done)
+}

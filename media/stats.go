@@ -1,0 +1,34 @@
+package media
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Stats is what a session has measured since it was opened.
+type Stats struct {
+	RxPackets, TxPackets uint64 // RTP; received ones are those of the latched peer
+	RxBytes, TxBytes     uint64 // payload and header
+	Lost                 uint64 // never received
+	OutOfOrder           uint64
+	Duplicates           uint64
+	Strangers            uint64 // packets from addresses other than the peer's: ignored
+	Malformed            uint64 // not RTP, or of a payload type never agreed on
+	SendErrors           uint64
+	RxRTCP, TxRTCP       uint64
+	Underruns            uint64 // frames that a prompt was not ready for
+	Skipped              uint64 // frames given up because the worker was late
+	Digits               uint64
+
+	Jitter    time.Duration  // RFC 3550 A.8
+	RTT       time.Duration  // 0: not known
+	MOS       float64        // estimate from codec and loss, 1 to 5; 0: nothing received
+	FirstRTP  time.Time      // zero: none
+	LastRTP   time.Time      // RTP or RTCP
+	Codec     string         // "PCMU"; "" before offer and answer
+	Remote    netip.AddrPort // where we send
+	Promised  netip.AddrPort // where the peer's SDP said it listens
+	Latched   bool           // Remote was learnt from its packets
+	Local     netip.AddrPort // as in our SDP
+	Recovered bool           // a fault of ours ended it
+}

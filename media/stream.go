@@ -1,0 +1,224 @@
+package media
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"tandem/media/rtp"
+)
+
+// stream is the worker's side of a session. Only its worker touches it.
+type stream struct {
+	session *Session
+	worker  *worker
+	pair    *pair
+	rtp     *socket // nil while it moves between workers
+	rtcp    *socket
+	ended   bool
+	faulted bool
+
+	p     *params // nil before offer and answer
+	latch latch
+	rx    rtp.Receiver
+	tx    sender
+	count counters
+	first time.Time // of the peer's RTP
+	last  time.Time // of its RTP or RTCP
+
+	peer *stream // bridged with; itself: echo
+
+	frame   timer     // paces what we make: prompts, digits, silence
+	due     time.Time // of the next frame
+	play    *player
+	keys    []*keyJob
+	keep    bool // keep-alive silence
+	hearing hearing
+	record  *recorder
+	watch   timer     // the peer's silence
+	waiting time.Time // since when nothing has come
+	timeout bool      // already told
+	report  reporter
+}
+
+// counters are what Stats shows and nothing else keeps.
+type counters struct {
+	rxPackets, rxBytes, txPackets, txBytes   uint64
+	strangers, malformed, sendErrors         uint64
+	rxRTCP, txRTCP, underruns, skipped, keys uint64
+}
+
+func newStream(s *Session, p *pair) *stream {
+	m := &stream{session: s, pair: p, tx: newSender(), keep: s.opts.KeepAlive}
+	m.latch.signalling = s.opts.Signalling.Unmap()
+	m.frame = timer{stream: m, run: (*stream).tick}
+	m.watch = timer{stream: m, run: (*stream).watchSilence}
+	m.hearing.init(m)
+	m.report.init(m)
+	return m
+}
+
+// attach begins the stream's life on the worker of its session.
+func (m *stream) attach() {
+	s := m.session
+	s.mu.Lock()
+	m.worker = s.worker
+	s.mu.Unlock()
+	m.rtp = &socket{conn: m.pair.rtp, stream: m}
+	m.rtcp = &socket{conn: m.pair.rtcp, stream: m, rtcp: true}
+	if err := errors.Join(m.worker.poll.add(m.rtp), m.worker.poll.add(m.rtcp)); err != nil {
+		s.engine.log.Error("media: a session's sockets cannot be watched", "error", err)
+		m.fail()
+	}
+}
+
+// detach takes the sockets out of the worker; packets wait in them meanwhile.
+func (m *stream) detach() {
+	for _, s := range []*socket{m.rtp, m.rtcp} {
+		if s != nil && !s.closed {
+			s.closed = true
+			m.worker.poll.remove(s)
+		}
+	}
+	m.rtp, m.rtcp = nil, nil
+}
+
+// now is the time of the packet, frame or command being worked on.
+func (m *stream) now() time.Time { return m.worker.now }
+
+// arrival is now on the steady clock that jitter is measured with.
+func (m *stream) arrival() time.Duration { return m.now().Sub(m.session.engine.epoch) }
+
+func (m *stream) arm(t *timer, at time.Time) { m.worker.wheel.set(t, at) }
+
+func (m *stream) disarm(t *timer) { m.worker.wheel.clear(t) }
+
+func (m *stream) emit(e Event) {
+	if f := m.session.opts.OnEvent; f != nil {
+		e.At = m.now()
+		f(e)
+	}
+}
+
+// setParams takes the outcome of an offer and answer. Each one unlocks the latch.
+func (m *stream) setParams(p *params) {
+	m.p = p
+	m.latch.promise(p.promised)
+	m.rearmTimeout()
+	m.report.start()
+	m.startFrames()
+}
+
+// remote is where packets go now; not valid if there is no such place.
+func (m *stream) remote() netip.AddrPort { return m.latch.remote(m.p.remote) }
+
+// send writes payload, n bytes long behind the header's place in the worker's buffer.
+func (m *stream) send(h rtp.Header, n int) {
+	to := m.remote()
+	if !to.IsValid() || m.rtp == nil {
+		return
+	}
+	b := m.worker.tx[:rtp.HeaderSize+n]
+	h.Put(b)
+	if err := m.rtp.conn.send(b, to); err != nil {
+		m.count.sendErrors++
+		return
+	}
+	m.count.txPackets++
+	m.count.txBytes += uint64(len(b))
+}
+
+// fail ends the session after a fault of ours.
+func (m *stream) fail() {
+	if m.ended {
+		return
+	}
+	m.faulted = true
+	m.end(ErrClosed)
+}
+
+// end closes all that hangs on the stream, then its sockets, and publishes the figures.
+func (m *stream) end(err error) {
+	if m.ended {
+		return
+	}
+	m.ended = true
+	defer m.release()
+	m.unbridge()
+	m.endPlayback(ErrClosed)
+	m.endKeys(ErrClosed)
+	m.endRecording(recordHangup)
+	m.report.bye()
+	if m.faulted {
+		m.emit(Event{Kind: EventFailed})
+	}
+}
+
+// release lets go of what the system and the engine lend. It runs even if the rest of end
+// met another fault.
+func (m *stream) release() {
+	final := m.stats()
+	for _, t := range m.timers() {
+		m.disarm(t)
+	}
+	m.detach()
+	m.pair.close()
+	m.worker.load.Add(-1)
+	m.session.end(final)
+}
+
+func (m *stream) timers() []*timer {
+	list := []*timer{&m.frame, &m.watch, &m.hearing.lost, &m.report.timer}
+	if m.record != nil {
+		list = append(list, &m.record.timer)
+	}
+	return list
+}
+
+// rearmTimeout begins to wait for the peer anew.
+func (m *stream) rearmTimeout() {
+	m.waiting, m.timeout = m.now(), false
+	if d := m.session.opts.Timeout; d > 0 && m.p != nil {
+		m.arm(&m.watch, m.now().Add(d))
+	}
+}
+
+// watchSilence tells when nothing has come for too long. Packets do not touch the timer:
+// it looks at the last one when it fires, and sleeps for the rest.
+func (m *stream) watchSilence() {
+	d := m.session.opts.Timeout
+	since := m.waiting
+	if m.last.After(since) {
+		since, m.timeout = m.last, false
+	}
+	silent := m.now().Sub(since)
+	switch {
+	case !m.p.sends || !m.p.receives: // on hold, by either side: RFC 3264 §8.4
+		m.rearmTimeout()
+		return
+	case silent < d:
+		m.arm(&m.watch, since.Add(d))
+		return
+	case !m.timeout:
+		m.timeout = true
+		m.emit(Event{Kind: EventTimeout, Duration: silent})
+	}
+	m.arm(&m.watch, m.now().Add(d))
+}
+
+func (m *stream) stats() Stats {
+	t, c := m.rx.Totals(), &m.count
+	s := Stats{
+		RxPackets: c.rxPackets, TxPackets: c.txPackets, RxBytes: c.rxBytes, TxBytes: c.txBytes,
+		Lost: t.Lost, OutOfOrder: t.OutOfOrder, Duplicates: t.Duplicates,
+		Strangers: c.strangers, Malformed: c.malformed, SendErrors: c.sendErrors,
+		RxRTCP: c.rxRTCP, TxRTCP: c.txRTCP, Underruns: c.underruns, Skipped: c.skipped, Digits: c.keys,
+		Jitter: m.rx.Jitter(), RTT: m.report.rtt, MOS: mos(t, m.rx.Jitter(), m.report.rtt),
+		FirstRTP: m.first, LastRTP: m.last, Local: m.session.local, Recovered: m.faulted,
+		Latched: m.latch.locked,
+	}
+	if m.p != nil {
+		s.Codec, s.Promised, s.Remote = m.p.format.Name, m.p.promised, m.remote()
+	}
+	return s
+}
