@@ -45,7 +45,8 @@ func NewMemory() *Memory {
 	}
 }
 
-// SetHook makes hook decide over each datagram from now on; nil delivers all.
+// SetHook makes hook decide over each datagram from now on; nil delivers all. It is called by
+// many goroutines at once.
 func (m *Memory) SetHook(hook func(Datagram) Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
