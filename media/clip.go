@@ -31,5 +31,3 @@ func (c *Clip) track(f *format) *track { return silentTrack(0) }
 func ParseTone(spec string) (Source, error) {
 	return nil, fmt.Errorf("media: tone %q: %w", spec, errNoReader)
 }
-
-func newTape(path string, rate int) (*tape, error) { return nil, errNoReader }

@@ -108,6 +108,9 @@ func (r *Recording) drain() bool {
 	}
 	if !ended {
 		t.write(false)
+		if t.err != nil {
+			r.stop(recordError)
+		}
 		return false
 	}
 	err := t.close(length)

@@ -1,6 +1,9 @@
 package media
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // EventKind is what happened on a session.
 type EventKind uint8
@@ -9,7 +12,7 @@ type EventKind uint8
 const (
 	EventDigit    EventKind = iota + 1 // a key has been pressed: Digit
 	EventDigitEnd                      // and let go: Digit, and how long it was held in Duration
-	EventFirstRTP                      // the first packet from the latched peer
+	EventFirstRTP                      // the first packet from the latched peer: Remote
 	EventPlayed                        // a Playback (also of SendDTMF) has ended: Playback
 	EventRecorded                      // a Recording has ended: Recording; its Done follows when the file is complete
 	EventTimeout                       // nothing has come for SessionOptions.Timeout: Duration
@@ -30,6 +33,7 @@ type Event struct {
 	At        time.Time
 	Digit     byte // 0-9 * # A-D
 	Duration  time.Duration
+	Remote    netip.AddrPort
 	Playback  *Playback
 	Recording *Recording
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"tandem/clock"
 	"tandem/media/rtp"
 	"tandem/media/sdp"
 )
@@ -52,12 +53,58 @@ func open(t *testing.T, e *Engine, o SessionOptions) *Session {
 	return s
 }
 
-// peer is the other end of a session: a plain UDP socket that writes its own SDP.
+// wire is a plain UDP socket of a test: the system's, or a Memory's in virtual time.
+type wire interface {
+	addr() netip.AddrPort
+	write(b []byte, to netip.AddrPort) error
+	read(d time.Duration) (b []byte, from netip.AddrPort, ok bool)
+}
+
+type realWire struct{ *net.UDPConn }
+
+func (w realWire) addr() netip.AddrPort { return w.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+func (w realWire) write(b []byte, to netip.AddrPort) error {
+	_, err := w.WriteToUDPAddrPort(b, to)
+	return err
+}
+
+func (w realWire) read(d time.Duration) ([]byte, netip.AddrPort, bool) {
+	w.SetReadDeadline(time.Now().Add(d))
+	b := make([]byte, maxPacket)
+	n, from, err := w.ReadFromUDPAddrPort(b)
+	return b[:n], from, err == nil
+}
+
+// memoryWire is a socket of a Memory; it waits on the clock of the bubble it is made in.
+type memoryWire struct {
+	conn
+	poller *queuePoller
+}
+
+func (w memoryWire) addr() netip.AddrPort                    { return w.local() }
+func (w memoryWire) write(b []byte, to netip.AddrPort) error { return w.send(b, to) }
+
+func (w memoryWire) read(d time.Duration) ([]byte, netip.AddrPort, bool) {
+	b, until := make([]byte, maxPacket), time.Now().Add(d)
+	for {
+		n, from, err := w.recv(b)
+		if err == nil {
+			return b[:n], from, true
+		}
+		if !time.Now().Before(until) {
+			return nil, from, false
+		}
+		w.poller.wait(until, nil)
+	}
+}
+
+// peer is the other end of a session: it writes its own SDP and RTP.
 type peer struct {
-	t    *testing.T
-	conn *net.UDPConn
-	to   netip.AddrPort
-	h    rtp.Header
+	t *testing.T
+	wire
+	to netip.AddrPort
+	h  rtp.Header
 }
 
 func newPeer(t *testing.T) *peer {
@@ -72,11 +119,23 @@ func newPeerAt(t *testing.T, ip netip.Addr) *peer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &peer{t: t, conn: conn, h: rtp.Header{SSRC: rtp.NewSSRC(), Sequence: 100, Timestamp: 5000}}
+	return &peer{t: t, wire: realWire{conn}, h: firstHeader()}
 }
 
-func (p *peer) addr() netip.AddrPort {
-	return p.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+// memoryPeer is a peer at an address of a Memory; port 0 takes any.
+func memoryPeer(t *testing.T, m *Memory, at string) *peer {
+	t.Helper()
+	c, err := m.listen(netip.MustParseAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := memoryWire{c, newQueuePoller(clock.System())}
+	w.poller.add(&socket{conn: c})
+	return &peer{t: t, wire: w, h: firstHeader()}
+}
+
+func firstHeader() rtp.Header {
+	return rtp.Header{SSRC: rtp.NewSSRC(), Sequence: 100, Timestamp: 5000}
 }
 
 // offer is the peer's SDP; attributes is what comes after the m= line.
@@ -113,7 +172,7 @@ func (p *peer) sendTo(to netip.AddrPort, payload []byte) {
 	p.t.Helper()
 	b := make([]byte, rtp.HeaderSize+len(payload))
 	copy(b[p.h.Put(b):], payload)
-	if _, err := p.conn.WriteToUDPAddrPort(b, to); err != nil {
+	if err := p.write(b, to); err != nil {
 		p.t.Fatal(err)
 	}
 	p.h.Sequence++
@@ -129,26 +188,30 @@ type packet struct {
 	at      time.Time
 }
 
-// read waits for the next RTP packet; ok is false if none comes within d.
-func (p *peer) read(d time.Duration) (packet, bool) {
+// hear waits for the next RTP packet; ok is false if none comes within d.
+func (p *peer) hear(d time.Duration) (packet, bool) {
 	p.t.Helper()
-	p.conn.SetReadDeadline(time.Now().Add(d))
-	b := make([]byte, maxPacket)
-	n, from, err := p.conn.ReadFromUDPAddrPort(b)
-	if err != nil {
-		return packet{}, false
+	until := time.Now().Add(d)
+	for {
+		b, from, ok := p.read(time.Until(until))
+		if !ok {
+			return packet{}, false
+		}
+		if rtp.Classify(b) == rtp.RTCP {
+			continue
+		}
+		h, err := rtp.Parse(b)
+		if err != nil {
+			p.t.Fatalf("received %x: %v", b, err)
+		}
+		return packet{h, h.Payload(b), from, time.Now()}, true
 	}
-	h, err := rtp.Parse(b[:n])
-	if err != nil {
-		p.t.Fatalf("received %x: %v", b[:n], err)
-	}
-	return packet{h, h.Payload(b[:n]), from, time.Now()}, true
 }
 
-// next is read, and fails the test if nothing comes within 5 s.
+// next is hear, and fails the test if nothing comes within 5 s.
 func (p *peer) next() packet {
 	p.t.Helper()
-	got, ok := p.read(5 * time.Second)
+	got, ok := p.hear(5 * time.Second)
 	if !ok {
 		p.t.Fatal("no packet within 5 s")
 	}

@@ -44,7 +44,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	m.last = m.now()
 	if m.first.IsZero() {
 		m.first = m.now()
-		m.emit(Event{Kind: EventFirstRTP})
+		m.emit(Event{Kind: EventFirstRTP, Remote: m.remote()})
 	}
 	if verdict == rtp.Duplicate || verdict == rtp.Suspect {
 		return

@@ -73,10 +73,12 @@ func (r *Recording) Result() RecordResult {
 }
 
 // Stop ends the recording by "stopped"; it may be called at any time.
-func (r *Recording) Stop() {
+func (r *Recording) Stop() { r.stop(recordStopped) }
+
+func (r *Recording) stop(why string) {
 	r.session.post(func(m *stream) {
 		if m.record != nil && m.record.recording == r {
-			m.endRecording(recordStopped)
+			m.endRecording(why)
 		}
 	})
 }

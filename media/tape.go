@@ -1,9 +1,17 @@
 package media
 
+import (
+	"fmt"
+	"os"
+
+	"tandem/media/wav"
+)
+
 // tape lays pieces of sound into a file in the order of their time: gaps become silence,
 // and what comes a little late still finds its place.
 type tape struct {
-	file    soundFile
+	file    *os.File
+	sound   *wav.Writer
 	err     error
 	written int64   // samples in the file
 	window  []int16 // those that follow, as far as they are known
@@ -12,17 +20,25 @@ type tape struct {
 	late    int // samples held back for stragglers
 }
 
-// soundFile is what a tape needs of a file.
-type soundFile interface {
-	Write(pcm []int16) error
-	Close() error
-}
-
 // lateMs is how long a piece may be under way before its place is written.
 const lateMs = 120
 
 // maxWindow bounds the samples kept in memory: longer gaps are written out as silence.
 const maxWindow = 1 << 16
+
+// newTape makes the file, with the header of an empty recording.
+func newTape(path string, rate int) (*tape, error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("media: recording: %w", err)
+	}
+	sound, err := wav.NewWriter(file, rate, 1)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("media: recording %s: %w", path, err)
+	}
+	return &tape{file: file, sound: sound, late: lateMs * rate / 1000}, nil
+}
 
 // lay puts a piece where it belongs.
 func (t *tape) lay(p piece) {
@@ -71,10 +87,8 @@ func (t *tape) write(all bool) {
 // flush writes the first n samples of the window.
 func (t *tape) flush(n int) {
 	if t.err == nil {
-		t.err = t.file.Write(t.window[:n])
-	}
-	if t.err == nil {
-		t.written += int64(n)
+		t.err = t.sound.Write(t.window[:n])
+		t.written = t.sound.Frames()
 	}
 	t.window = append(t.window[:0], t.window[n:]...)
 }
