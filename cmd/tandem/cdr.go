@@ -68,7 +68,7 @@ func (f configFlags) records(ctx context.Context) (*sqlite.Reader, error) {
 type cdrListCmd struct {
 	configFlags
 	cdrFilter
-	Limit  int           `help:"At most so many calls." default:"50" placeholder:"N"`
+	Limit  int           `help:"At most so many calls (50)." default:"50" placeholder:"N"`
 	After  string        `help:"Go on where a list ended: the cursor it gave." placeholder:"CURSOR"`
 	Format report.Format `help:"table, json or csv." enum:"table,json,csv" default:"table"`
 }
