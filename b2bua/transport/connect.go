@@ -97,7 +97,7 @@ func (l *Layer) dial(ctx context.Context, to peer) (*conn, error) {
 
 // connect dials for everyone who waits; it does not end with the first who stops waiting.
 func (l *Layer) connect(to peer, d *dialling) {
-	ctx, cancel := context.WithTimeout(context.Background(), l.o.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(l.dialCtx, l.o.ConnectTimeout)
 	defer cancel()
 	nc, err := l.o.Network.Dial(ctx, l.sourceFor(to), to.addr)
 	if err == nil {

@@ -143,25 +143,26 @@ func contentLength(head []byte) (int, error) {
 func headerLines(head []byte) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		_, rest, _ := bytes.Cut(head, []byte("\n"))
-		line, started := "", false
+		var line []byte
+		started := false
 		for len(rest) > 0 {
 			var raw []byte
 			raw, rest, _ = bytes.Cut(rest, []byte("\n"))
-			text := strings.TrimRight(string(raw), "\r")
-			if started && text != "" && (text[0] == ' ' || text[0] == '\t') {
-				line += " " + strings.TrimSpace(text)
+			raw = bytes.TrimRight(raw, "\r")
+			if started && len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t') {
+				line = append(append(line, ' '), bytes.TrimSpace(raw)...)
 				continue
 			}
-			if started && !yield(line) {
+			if started && !yield(string(line)) {
 				return
 			}
-			if text == "" {
+			if len(raw) == 0 {
 				return
 			}
-			line, started = text, true
+			line, started = append(line[:0], raw...), true
 		}
 		if started {
-			yield(line)
+			yield(string(line))
 		}
 	}
 }

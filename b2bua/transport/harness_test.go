@@ -195,3 +195,5 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 }
 
 func background() context.Context { return context.Background() }
+
+var mustAddrPort = netip.MustParseAddrPort

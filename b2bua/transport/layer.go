@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -105,6 +106,8 @@ type Layer struct {
 	counts    counters
 	quiet     limiter
 	tap       atomic.Pointer[func(Direction, Flow, []byte)]
+	dialCtx   context.Context // ends with the layer
+	stopDials context.CancelFunc
 
 	mu      sync.Mutex
 	started bool
@@ -128,6 +131,7 @@ func New(o Options) (*Layer, error) {
 		sources: map[netip.Addr]int{},
 	}
 	l.quiet.clock = o.Clock
+	l.dialCtx, l.stopDials = context.WithCancel(context.Background())
 	l.looped = &loop{l: l}
 	for _, e := range o.Listen {
 		if err := l.bind(e); err != nil {
@@ -206,6 +210,7 @@ func (l *Layer) Close() error {
 		open = append(open, c)
 	}
 	l.mu.Unlock()
+	l.stopDials()
 	l.closeSockets()
 	for _, c := range open {
 		c.finish(ErrClosed, time.Second)

@@ -61,7 +61,10 @@ var compact = map[string]string{
 }
 
 func viaLine(_ []byte, text string) (sip.Header, error) {
-	if strings.IndexByte(text, ',') < 0 && strings.Count(text, ";") <= maxParts {
+	if short := clipParts(text); short != text {
+		return sip.NewHeader("Via", short), nil
+	}
+	if strings.IndexByte(text, ',') < 0 {
 		if vias, err := parseVia(text); err == nil {
 			return vias[0], nil
 		}
@@ -71,8 +74,8 @@ func viaLine(_ []byte, text string) (sip.Header, error) {
 
 func lenient(name string, parse sip.HeaderParser) sip.HeaderParser {
 	return func(field []byte, text string) (sip.Header, error) {
-		if strings.Count(text, ";")+strings.Count(text, ",") > maxParts {
-			return sip.NewHeader(name, text), nil
+		if short := clipParts(text); short != text {
+			return sip.NewHeader(name, short), nil // sipgo parses it again when it is asked for
 		}
 		h, err := parse(field, text)
 		if err != nil && err.Error() != "comma detected" {
@@ -83,26 +86,45 @@ func lenient(name string, parse sip.HeaderParser) sip.HeaderParser {
 	}
 }
 
+// clipParts cuts a header's value that has too many parts; what is left still has one too many,
+// which is how expand knows it.
+func clipParts(text string) string {
+	n := 0
+	for i := 0; i < len(text); i++ {
+		if text[i] != ';' && text[i] != ',' {
+			continue
+		}
+		if n++; n > maxParts {
+			return text[:i+1]
+		}
+	}
+	return text
+}
+
 // tidy takes off the white space that the grammar allows around a parameter's name and value
 // (RFC 3261 §25.1) and sipgo leaves on, and lowers the names' case (§7.3.1).
 func tidy(h sip.Header) {
 	switch h := h.(type) {
 	case *sip.FromHeader:
-		tidyParams(h.Params)
+		h.Params = tidyParams(h.Params)
 	case *sip.ToHeader:
-		tidyParams(h.Params)
+		h.Params = tidyParams(h.Params)
 	case *sip.ContactHeader:
-		tidyParams(h.Params)
+		h.Params = tidyParams(h.Params)
 	case *sip.CSeqHeader:
 		h.MethodName = sip.RequestMethod(strings.TrimSpace(string(h.MethodName)))
 	}
 }
 
-func tidyParams(params sip.HeaderParams) {
-	for i := range params {
-		params[i].K = strings.ToLower(strings.TrimSpace(params[i].K))
-		params[i].V = strings.TrimSpace(params[i].V)
+func tidyParams(params sip.HeaderParams) sip.HeaderParams {
+	kept := params[:0]
+	for _, kv := range params {
+		key := strings.ToLower(strings.TrimSpace(kv.K))
+		if key != "" {
+			kept = append(kept, sip.HeaderKV{K: key, V: strings.TrimSpace(kv.V)})
+		}
 	}
+	return kept
 }
 
 // parse reads a message. It returns nil for what cannot be answered either, and an error beside
