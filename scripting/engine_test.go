@@ -185,7 +185,7 @@ func TestGenerationStaysWithItsState(t *testing.T) {
 	if errs := e.Reload(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	h, err := s.handlers(g.plugins[0])
+	h, err := s.handlers(s.L, g.plugins[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (e *Engine) rehearse(g *generation, hooks bool) []FileError {
 	defer s.close()
 	var found []FileError
 	for _, p := range g.plugins {
-		handlers, err := s.handlers(p)
+		handlers, err := s.handlers(s.L, p)
 		if err != nil {
 			found = append(found, runError(p.name, err, g.files.path))
 			continue
@@ -82,10 +82,10 @@ func (e *Engine) rehearse(g *generation, hooks bool) []FileError {
 		return found
 	}
 	for _, p := range g.plugins {
-		handlers, err := s.handlers(p)
+		handlers, err := s.handlers(s.L, p)
 		if err == nil {
 			if fn, ok := handlers.RawGetString("on_load").(*lua.LFunction); ok {
-				err = s.run(fn)
+				err = s.runIn(s.L, fn)
 			}
 		}
 		if err != nil {

@@ -91,11 +91,8 @@ type ScriptError struct {
 
 func (e *ScriptError) Error() string { return e.Message }
 
-// run calls fn, which may block, as the one that holds the baton. Results are dropped.
-func (s *state) run(fn *lua.LFunction, args ...lua.LValue) *ScriptError {
-	return s.runIn(s.L, fn, args...)
-}
-
+// runIn calls fn, which may block, on the thread L, as the one that holds the baton.
+// Results are dropped.
 func (s *state) runIn(L *lua.LState, fn *lua.LFunction, args ...lua.LValue) *ScriptError {
 	_, err := s.callIn(L, fn, args...)
 	return err
@@ -171,7 +168,7 @@ func (s *state) block(L *lua.LState, name string, fn func(ctx context.Context)) 
 }
 
 // handlers runs a plugin's top level, once in each state, and returns its table.
-func (s *state) handlers(p *script) (*lua.LTable, *ScriptError) {
+func (s *state) handlers(L *lua.LState, p *script) (*lua.LTable, *ScriptError) {
 	if t, ok := s.loaded[p.name]; ok {
 		return t, nil
 	}
@@ -179,7 +176,7 @@ func (s *state) handlers(p *script) (*lua.LTable, *ScriptError) {
 	s.meter.start()
 	defer s.baton.Unlock()
 	defer s.meter.pause()
-	v, err := s.topLevel(p)
+	v, err := s.topLevel(L, p)
 	if err != nil {
 		return nil, err
 	}
@@ -205,9 +202,9 @@ func lastLine(p *script) int {
 }
 
 // topLevel runs a file's top level, where nothing may block. The baton is held.
-func (s *state) topLevel(p *script) (lua.LValue, *ScriptError) {
+func (s *state) topLevel(L *lua.LState, p *script) (lua.LValue, *ScriptError) {
 	before := s.busy
 	s.busy = "at the top level of a file"
 	defer func() { s.busy = before }()
-	return s.protect(s.L, s.L.NewFunctionFromProto(p.proto))
+	return s.protect(L, L.NewFunctionFromProto(p.proto))
 }

@@ -1,0 +1,9 @@
+// Package scripts holds the scripts and prompts that ship with the server.
+package scripts
+
+import "embed"
+
+// FS is the shipped folder: plugins, lib/, prompts/ and the definitions for editors.
+//
+//go:embed *.lua lib prompts
+var FS embed.FS
