@@ -29,7 +29,7 @@ type Resend struct {
 // once, and it is over. Both run in the clock's goroutine, one at a time, and may call Stop.
 func NewResend(c clock.Clock, t1, t2 time.Duration, send func(), giveUp func()) *Resend {
 	r := &Resend{
-		clock: c, t2: t2, interval: t1, deadline: c.Now().Add(64 * t1),
+		clock: c, t2: max(t1, t2), interval: t1, deadline: c.Now().Add(64 * t1),
 		send: send, giveUp: giveUp,
 	}
 	r.mu.Lock()
