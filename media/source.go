@@ -1,7 +1,12 @@
 package media
 
 import (
+	"fmt"
+	"math"
+	"sync"
 	"time"
+
+	"tandem/media/tone"
 )
 
 // Source is something to play: a Clip, a tone, silence. Sources are immutable; any number
@@ -20,3 +25,71 @@ type silence time.Duration
 func (s silence) track(f *format) *track {
 	return silentTrack(int(max(0, time.Duration(s)/time.Millisecond)) * f.perMs)
 }
+
+// shelf keeps the tracks of a source, one a format.
+type shelf struct {
+	mu     sync.Mutex
+	tracks map[*format]*track
+}
+
+func (s *shelf) get(f *format, make func(*format) *track) *track {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tracks[f]
+	if t == nil {
+		if s.tracks == nil {
+			s.tracks = map[*format]*track{}
+		}
+		t = make(f)
+		s.tracks[f] = t
+	}
+	return t
+}
+
+// toneSource is a tone; cadences and tones without an end are rendered up to the point
+// where they begin anew.
+type toneSource struct {
+	spec *tone.Spec
+	shelf
+}
+
+// ParseTone reads a tone, with or without "tone:" before it: "425/1000,0/4000", "ring",
+// "busy-uk", "beep". Cadences by name go on until stopped. Errors wrap tone.ErrSpec.
+func ParseTone(spec string) (Source, error) {
+	s, err := tone.Parse(spec)
+	if err != nil {
+		return nil, fmt.Errorf("media: %w", err)
+	}
+	return &toneSource{spec: s}, nil
+}
+
+func (s *toneSource) track(f *format) *track { return s.get(f, s.render) }
+
+func (s *toneSource) render(f *format) *track {
+	d, endless := s.spec.Duration()
+	again := time.Duration(0)
+	if endless {
+		// The wave of the last step repeats; its swelling does not.
+		period := s.period()
+		again = d + period
+		d = again + period
+	}
+	g := tone.NewGenerator(s.spec, f.SampleRate)
+	produce := encodeFrom(f, g.Read)
+	t := newTrack(f, bytesOf(f, d), produce)
+	t.endless, t.again = endless || s.spec.Repeats, bytesOf(f, again)
+	return t
+}
+
+// period is after how long the last step's tones are in phase again: whole Hz after a
+// second, tenths after ten.
+func (s *toneSource) period() time.Duration {
+	for _, hz := range s.spec.Steps[len(s.spec.Steps)-1].Hz {
+		if hz != math.Trunc(hz) {
+			return 10 * time.Second
+		}
+	}
+	return time.Second
+}
+
+func bytesOf(f *format, d time.Duration) int { return int(d/time.Millisecond) * f.perMs }

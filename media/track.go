@@ -13,8 +13,9 @@ const chunkMs = 200
 type track struct {
 	length  atomic.Int64 // payload bytes in all
 	ready   atomic.Int64 // of them encoded
-	endless bool         // begins anew at its end
-	data    []byte       // nil: silence
+	endless bool         // goes on at again when it has come to its end
+	again   int
+	data    []byte // nil: silence
 
 	mu      sync.Mutex
 	produce func(dst []byte) int // encodes what comes next; less than asked is the end
@@ -23,8 +24,8 @@ type track struct {
 }
 
 // newTrack makes a track of length bytes that produce fills in order.
-func newTrack(f *format, length int, endless bool, produce func(dst []byte) int) *track {
-	t := &track{endless: endless, data: make([]byte, length), produce: produce, chunk: chunkMs * f.perMs}
+func newTrack(f *format, length int, produce func(dst []byte) int) *track {
+	t := &track{data: make([]byte, length), produce: produce, chunk: chunkMs * f.perMs}
 	t.length.Store(int64(length))
 	return t
 }
@@ -44,8 +45,8 @@ func (t *track) read(dst []byte, pos int, f *format) (n int, ended, ready bool) 
 	if length == 0 {
 		return 0, true, true
 	}
-	if t.endless {
-		pos %= length
+	if t.endless && pos >= length {
+		pos = t.again + (pos-t.again)%(length-t.again)
 	}
 	if t.data == nil {
 		n = min(len(dst), length-pos)
