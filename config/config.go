@@ -65,7 +65,7 @@ type Media struct {
 type Store struct {
 	URL       StoreURL `toml:"url"`
 	Events    bool     `toml:"events"`
-	Retention Duration `toml:"retention"`
+	Retention Duration `toml:"retention" reload:"live"` // 0 keeps records for ever
 }
 
 // HTTP is the API's listener.
@@ -97,7 +97,7 @@ type DB struct {
 
 // Limits bounds what is taken on; 0 is no limit.
 type Limits struct {
-	Calls          int       `toml:"calls" reload:"live"`
+	Calls          int       `toml:"calls"`
 	CallsPerSecond int       `toml:"calls_per_second" reload:"live"`
 	Emergency      []string  `toml:"emergency" reload:"live"`
 	PerSource      PerSource `toml:"per_source" reload:"live"`

@@ -16,8 +16,6 @@ var unbuilt = []struct{ key, also string }{
 	{key: "sip.tls_key"},
 	{key: "sip.session_expires", also: "0"},
 	{key: "media.timeout", also: "0"},
-	{key: "store.events"},
-	{key: "store.retention"},
 	{key: "scripts.http"},
 	{key: "db"},
 	{key: "limits.calls_per_second"},

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"tandem/web"
 )
 
 // Exit codes of every command.
@@ -29,6 +32,7 @@ type cli struct {
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
 	Registrations registrationsCmd `cmd:"" help:"List the registered phones."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
+	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
 	Version       versionCmd       `cmd:"" help:"Show the version."`
 }
 
@@ -61,8 +65,10 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 		fmt.Fprintln(stderr, "tandem:", err)
 		return exitFailed
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
+	if len(args) == 0 { // say which commands there are; it is wrong usage all the same
+		parser.Stdout = stderr
+		parser.Parse([]string{"--help"})
+		return exitUsage
 	}
 	k, err := parser.Parse(args)
 	if exited {
@@ -86,7 +92,9 @@ func (a *app) exitCode(err error) int {
 		return exitFine
 	}
 	if !errors.Is(err, errReported) {
-		fmt.Fprintln(a.stderr, "tandem:", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(a.stderr, "tandem:", line)
+		}
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
@@ -105,4 +113,13 @@ func untilSignal(signals <-chan os.Signal) (context.Context, func()) {
 		}
 	}()
 	return ctx, cancel
+}
+
+// client talks to the running server that the flags name.
+func (a *app) client() (*web.Client, error) {
+	c, err := web.NewClient(a.server, a.token)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
 }

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInitCheckServe(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "pbx")
+	code, stdout, stderr := command("init", dir)
+	if code != 0 || stderr != "" {
+		t.Fatalf("init: exit %d, %s", code, stderr)
+	}
+	file := filepath.Join(dir, "tandem.toml")
+	mustContain(t, "init", stdout, "files written to "+dir, "tandem serve -c "+file)
+	for _, name := range []string{"tandem.toml", "scripts/50-main.lua"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	code, stdout, stderr = command("check", "-c", file)
+	if code != 0 || stdout != "fine: "+file+", "+filepath.Join(dir, "scripts")+"\n" {
+		t.Errorf("check: exit %d, %q, %q", code, stdout, stderr)
+	}
+	s := serve(t, "-c", file)
+	if _, err := os.Stat(filepath.Join(dir, "data", "tandem.db")); err != nil {
+		t.Errorf("the data does not lie beside the file: %v", err)
+	}
+	s.stop()
+
+	mine := "-- mine\nreturn {}\n"
+	write(t, filepath.Join(dir, "scripts", "50-main.lua"), mine)
+	os.Remove(file)
+	code, stdout, _ = command("init", dir)
+	if code != 0 {
+		t.Errorf("init again: exit %d", code)
+	}
+	mustContain(t, "init again", stdout, "kept "+filepath.Join(dir, "scripts", "50-main.lua"), "1 file written")
+	if got, _ := os.ReadFile(filepath.Join(dir, "scripts", "50-main.lua")); string(got) != mine {
+		t.Error("init overwrote a script")
+	}
+}
+
+func TestInitWhereItCannot(t *testing.T) {
+	t.Parallel()
+	file := write(t, filepath.Join(t.TempDir(), "file"), "")
+	code, stdout, stderr := command("init", file)
+	if code != 1 || stdout != "" || stderr != "tandem: mkdir "+file+": not a directory\n" {
+		t.Errorf("exit %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "scripts", "50-main.lua"), "return {\n  on_call = function(call)\n    call:anser()\n  end\n}\n")
+	write(t, filepath.Join(dir, "scripts", "60-more.lua"), "return {\n")
+	file := write(t, filepath.Join(dir, "tandem.toml"), "[sip]\nlsiten = []\n")
+	code, stdout, stderr := command("check", "-c", file)
+	if code != 1 {
+		t.Errorf("exit %d", code)
+	}
+	mustContain(t, "check", stdout, file+":2: sip.lsiten: unknown key", "60-more.lua:")
+	if !strings.HasPrefix(stderr, "tandem: ") || !strings.HasSuffix(stderr, " errors\n") {
+		t.Errorf("stderr: %q", stderr)
+	}
+	code, stdout, stderr = command("check", "--data", dir)
+	if code != 0 || stdout != "fine: built-in configuration, the shipped scripts\n" {
+		t.Errorf("built in: exit %d, %q, %q", code, stdout, stderr)
+	}
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tandem/b2bua"
+	"tandem/b2bua/auth"
+	"tandem/b2bua/registrar"
+	"tandem/b2bua/transport"
+	"tandem/config"
+	"tandem/media"
+	"tandem/scripting"
+	"tandem/store"
+	"tandem/store/sqlite"
+	"tandem/web"
+)
+
+// closeWait bounds how long calls take to be hung up, and clients of the API to leave.
+const closeWait = 5 * time.Second
+
+// server is a running Tandem: its parts in the order in which they were opened.
+type server struct {
+	store     store.Store
+	media     *media.Engine
+	transport *transport.Layer
+	registrar *registrar.Registrar
+	scripts   *scripting.Engine
+	directory *directory
+	sip       *b2bua.Server
+	api       *web.API
+	listener  net.Listener
+
+	log        *slog.Logger
+	started    time.Time
+	booted     settings                 // what the server was started with
+	read       func() (settings, error) // reads the configuration again
+	current    atomic.Pointer[settings] // as read last
+	reloading  sync.Mutex
+	newcomers  []newcomer // users made at the first start
+	httpFailed chan error
+	closers    []func() error
+}
+
+// open opens every part and begins to take calls. On an error nothing stays open.
+func open(ctx context.Context, cfg settings, read func() (settings, error), log *slog.Logger) (*server, error) {
+	s := &server{log: log, started: time.Now(), booted: cfg, read: read, httpFailed: make(chan error, 1)}
+	s.current.Store(&cfg)
+	for _, part := range []func(context.Context, settings) error{
+		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openSIP, s.serveHTTP, s.firstStart,
+	} {
+		if err := part(ctx, cfg); err != nil {
+			return nil, errors.Join(err, s.closeParts())
+		}
+	}
+	return s, nil
+}
+
+func (s *server) settings() settings { return *s.current.Load() }
+
+func (s *server) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// close ends the calls that are left and then every part, the last opened first.
+func (s *server) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	if err := s.sip.Close(ctx); err != nil {
+		s.log.Warn("some calls did not end in time", "calls", s.sip.Counts().Calls)
+	}
+	err := s.closeParts()
+	s.log.Info("ended")
+	return err
+}
+
+func (s *server) closeParts() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+func (s *server) openStore(ctx context.Context, cfg settings) error {
+	if err := os.MkdirAll(recordingsDir(cfg.Config), 0o750); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	path, ok := cfg.Store.URL.SQLite()
+	if !ok {
+		s.store = store.None()
+		return nil
+	}
+	st, err := sqlite.Open(ctx, path, sqlite.Options{Log: s.log, Serve: true})
+	if err != nil {
+		return err
+	}
+	s.store = st
+	s.onClose(st.Close)
+	s.keepTidy()
+	return nil
+}
+
+func (s *server) openMedia(_ context.Context, cfg settings) error {
+	m, err := media.New(media.Options{
+		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Built(), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.media = m
+	s.onClose(m.Close)
+	return nil
+}
+
+func (s *server) openTransport(_ context.Context, cfg settings) error {
+	o := transport.Options{Log: s.log}
+	for _, e := range cfg.SIP.Listen {
+		o.Listen = append(o.Listen, transport.Endpoint{Proto: transport.Proto(e.Proto), Addr: e.Addr})
+	}
+	for _, a := range cfg.SIP.Advertise {
+		o.Advertise = append(o.Advertise, a.Addr)
+	}
+	o.Local = prefixes(cfg.SIP.Local)
+	t, err := transport.New(o)
+	if err != nil {
+		return err
+	}
+	s.transport = t
+	s.onClose(t.Close)
+	s.registrar = registrar.New(registrar.Options{})
+	s.onClose(func() error { s.registrar.Close(); return nil })
+	return nil
+}
+
+// openHTTP takes the port, so that a taken one shows before any call is.
+func (s *server) openHTTP(_ context.Context, cfg settings) error {
+	l, err := net.Listen("tcp", cfg.HTTP.Listen.String())
+	if err != nil {
+		return fmt.Errorf("http: %w", err)
+	}
+	s.listener = l
+	s.onClose(func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+func (s *server) openScripts(_ context.Context, cfg settings) error {
+	o := scriptOptions(cfg.Config, cfg.scriptsDir)
+	o.Log = s.log
+	e, err := scripting.New(o)
+	if err != nil {
+		return err
+	}
+	s.scripts = e
+	s.onClose(func() error { e.Close(); return nil })
+	return nil
+}
+
+func (s *server) openSIP(ctx context.Context, cfg settings) error {
+	s.directory = &directory{realm: cfg.SIP.Realm(), log: s.log}
+	if err := s.directory.load(ctx, cfg.Users, s.store); err != nil {
+		return err
+	}
+	var algorithms []auth.Algorithm
+	for _, name := range cfg.SIP.Digest {
+		a, ok := auth.ParseAlgorithm(name)
+		if !ok {
+			return fmt.Errorf("digest algorithm %q is not known", name)
+		}
+		algorithms = append(algorithms, a)
+	}
+	var journal b2bua.Journal = s.store
+	if !cfg.Store.Events {
+		journal = withoutEvents{s.store}
+	}
+	sip, err := b2bua.New(b2bua.Options{
+		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar, Journal: journal,
+		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: algorithms, ACL: accessList(cfg.ACL),
+		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.sip = sip
+	return nil
+}
+
+func (s *server) serveHTTP(_ context.Context, cfg settings) error {
+	v := &view{s}
+	s.api = web.New(web.Options{
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Server: v, Records: s.store, Log: s.log,
+	})
+	h := web.NewServer(s.api, s.log)
+	go func() {
+		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.httpFailed <- err
+		}
+	}()
+	s.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+		defer cancel()
+		if err := h.Shutdown(ctx); err != nil {
+			return h.Close()
+		}
+		return nil
+	})
+	return nil
+}
+
+// ready is the line that tells where the server can be reached.
+func (s *server) ready() string {
+	return fmt.Sprintf("ready sip=%s http=%s", strings.Join(s.endpoints(), ","), s.listener.Addr())
+}
+
+func (s *server) endpoints() []string {
+	var list []string
+	for _, e := range s.transport.Endpoints() {
+		list = append(list, e.String())
+	}
+	return list
+}
+
+func access(cfg *config.Config) web.Access {
+	return web.Access{Token: string(cfg.HTTP.Token), Hosts: cfg.HTTP.Hosts}
+}
+
+// accessList is nil without entries, which trusts loopback alone.
+func accessList(entries []config.ACL) *auth.ACL {
+	if len(entries) == 0 {
+		return nil
+	}
+	rules := make([]auth.Rule, len(entries))
+	for i, e := range entries {
+		rules[i] = auth.Rule{Allow: prefixes(e.Allow), Deny: prefixes(e.Deny)}
+	}
+	return auth.NewACL(rules)
+}
+
+func prefixes(list []config.Prefix) []netip.Prefix {
+	out := make([]netip.Prefix, len(list))
+	for i, p := range list {
+		out[i] = p.Prefix
+	}
+	return out
+}
+
+// withoutEvents keeps records and leaves out their timelines.
+type withoutEvents struct{ b2bua.Journal }
+
+func (w withoutEvents) Finish(c *store.Call, legs []store.Leg, _ []store.Event) {
+	w.Journal.Finish(c, legs, nil)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"tandem/web"
+)
+
+type statusCmd struct{ formatFlag }
+
+// Run shows how a running server is.
+func (s *statusCmd) Run(a *app) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	st, err := c.Status(a.ctx)
+	if err != nil {
+		return err
+	}
+	return s.show(a.stdout, st, func(row func(...any)) { statusTable(st, row) })
+}
+
+func statusTable(st web.Status, row func(...any)) {
+	state := "running"
+	if st.Draining {
+		state = "draining, takes no new calls"
+	}
+	row("server", fmt.Sprintf("%s, tandem %s (%s), up %s", state, st.Version, st.Commit, span(st.UptimeMS)))
+	row("sip", strings.Join(st.SIP, ", "))
+	row("http", st.HTTP)
+	calls := fmt.Sprint(st.Calls)
+	if st.CallsLimit > 0 {
+		calls = fmt.Sprintf("%d of at most %d", st.Calls, st.CallsLimit)
+	}
+	row("calls", calls)
+	row("registrations", st.Registrations)
+	row("media ports", fmt.Sprintf("%d used, %d free", st.Media.PortsUsed, st.Media.PortsFree))
+	row("store", storeLine(st.Store))
+	row("scripts", fmt.Sprintf("generation %d of %s: %s", st.Scripts.Generation, folderName(st.Scripts.Dir), strings.Join(st.Scripts.Files, ", ")))
+	if len(st.Scripts.Errors) > 0 {
+		row("", "the last reload failed, the generation above stays in force:")
+	}
+	for _, e := range st.Scripts.Errors {
+		row("", e.Error())
+	}
+	for _, e := range st.Scripts.Warnings {
+		row("", "warning: "+e.Error())
+	}
+	if st.Panics > 0 {
+		row("panics", fmt.Sprintf("%d caught: please report them with the log", st.Panics))
+	}
+}
+
+func storeLine(s web.StoreStatus) string {
+	line := fmt.Sprintf("%s, %d records written", s.URL, s.Written)
+	if s.Queued > 0 {
+		line += fmt.Sprintf(", %d waiting", s.Queued)
+	}
+	if s.Dropped > 0 {
+		line += fmt.Sprintf(", %d LOST", s.Dropped)
+	}
+	if s.Error != "" {
+		line += ", FAILING: " + s.Error
+	}
+	return line
+}
+
+func folderName(dir string) string {
+	if dir == "" {
+		return "the shipped scripts"
+	}
+	return dir
+}

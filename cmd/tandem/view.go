@@ -1,0 +1,140 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tandem/b2bua"
+	"tandem/b2bua/registrar"
+	"tandem/scripting"
+	"tandem/web"
+)
+
+// view is the server as the HTTP API sees it.
+type view struct{ *server }
+
+// Calls are those in progress, the newest first.
+func (v *view) Calls(ctx context.Context) []web.Call {
+	now := time.Now()
+	var list []web.Call
+	for _, c := range v.sip.Calls(ctx) {
+		list = append(list, callView(c, now))
+	}
+	return list
+}
+
+// Call is one call in progress.
+func (v *view) Call(ctx context.Context, id string) (web.Call, bool) {
+	c, ok := v.sip.Snapshot(ctx, id)
+	return callView(c, time.Now()), ok
+}
+
+// Hangup ends a call.
+func (v *view) Hangup(_ context.Context, id string) bool {
+	ok := v.sip.HangupCall(id)
+	if ok {
+		v.log.Info("an operator hung up", "call", id)
+	}
+	return ok
+}
+
+func callView(c b2bua.Snapshot, now time.Time) web.Call {
+	out := web.Call{
+		ID: c.ID, LinkedID: c.LinkedID, State: fmt.Sprint(c.State),
+		FromUser: c.From.User, FromHost: c.From.Host, FromDisplay: c.From.Display, ToUser: c.To.User, ToHost: c.To.Host,
+		Number: c.Number, AuthUser: c.User, Trunk: c.Trunk, Script: c.Script, Generation: c.Generation,
+		Source:  c.Source.Transport + ":" + net.JoinHostPort(c.Source.IP.String(), strconv.Itoa(c.Source.Port)),
+		StartMS: c.Started.UnixMilli(), AnswerMS: optionalMS(c.Answered), DurationMS: max(0, now.Sub(c.Started).Milliseconds()),
+		Legs: []web.Leg{},
+	}
+	for _, l := range c.Legs {
+		out.Legs = append(out.Legs, web.Leg{
+			Seq: l.Seq, Role: l.Role, SIPCallID: l.CallID, Target: l.Target, Remote: l.Remote, State: l.State,
+			Codec: l.Codec, UserAgent: l.UserAgent, InviteMS: l.Invited.UnixMilli(), AnswerMS: optionalMS(l.Answered),
+		})
+	}
+	return out
+}
+
+func optionalMS(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	ms := t.UnixMilli()
+	return &ms
+}
+
+// Registrations are the contacts that registered, by user.
+func (v *view) Registrations() []web.Registration {
+	now := time.Now()
+	var list []web.Registration
+	for _, c := range v.registrar.All() {
+		list = append(list, registrationView(c, now))
+	}
+	slices.SortFunc(list, func(a, b web.Registration) int {
+		return cmp.Or(strings.Compare(a.User, b.User), strings.Compare(a.Contact, b.Contact))
+	})
+	return list
+}
+
+func registrationView(c registrar.Contact, now time.Time) web.Registration {
+	return web.Registration{
+		User: c.User, Contact: c.URI.String(), Source: string(c.Flow.Proto()) + ":" + c.Source.String(),
+		Expires: max(0, int64(c.Expires.Sub(now).Seconds())), Q: c.Q, UserAgent: c.UserAgent,
+	}
+}
+
+// Scripts is how the scripts stand.
+func (v *view) Scripts() web.ScriptsStatus {
+	st := v.scripts.Status()
+	out := web.ScriptsStatus{
+		Generation: st.Generation, Dir: st.Dir, Files: st.Files, LoadedMS: st.Loaded.UnixMilli(), ReloadMS: st.LastReload.UnixMilli(),
+		Errors: fileErrors(st.Errors), Warnings: fileErrors(st.Warnings), Generations: []web.Generation{},
+	}
+	for _, g := range st.Generations {
+		out.Generations = append(out.Generations, web.Generation{ID: g.ID, Calls: g.Calls})
+	}
+	return out
+}
+
+func fileErrors(list []scripting.FileError) []web.FileError {
+	out := make([]web.FileError, len(list))
+	for i, e := range list {
+		out[i] = web.FileError{File: e.File, Line: e.Line, Message: e.Message}
+	}
+	return out
+}
+
+// Reload reads scripts and configuration again.
+func (v *view) Reload(ctx context.Context) (web.Reloaded, error) { return v.reload(ctx) }
+
+// Draining tells whether new calls are refused.
+func (v *view) Draining() bool { return v.sip.Draining() }
+
+// Status is how the server is.
+func (v *view) Status(context.Context) web.Status {
+	version, commit := buildVersion()
+	cfg, now := v.settings(), time.Now()
+	free, used := v.media.Ports()
+	health := v.store.Health()
+	st := web.Status{
+		Version: version, Commit: commit, Go: runtime.Version(),
+		StartedMS: v.started.UnixMilli(), UptimeMS: now.Sub(v.started).Milliseconds(), Draining: v.sip.Draining(),
+		SIP: v.endpoints(), HTTP: v.listener.Addr().String(),
+		Calls: v.sip.Counts().Calls, CallsLimit: cfg.Limits.Calls, Registrations: v.registrar.Len(),
+		Media: web.MediaStatus{PortsFree: free, PortsUsed: used}, Scripts: v.Scripts(),
+		Store:  web.StoreStatus{URL: v.booted.Store.URL.String(), Queued: health.Queued, Written: health.Written, Dropped: health.Dropped},
+		Panics: v.sip.Panics(),
+	}
+	if health.Err != nil {
+		st.Store.Error = health.Err.Error()
+	}
+	return st
+}
