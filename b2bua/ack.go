@@ -28,8 +28,11 @@ func (e *ackReceived) apply(c *Call) {
 			c.log.Warn("the ACK has no answer to our offer", "err", err)
 			c.released(BySystem)
 			l.hangup(0)
+			return
 		}
+		l.directionChanged()
 	}
+	l.nextOffer()
 }
 
 // ackFor is the CSeq number that the ACK we wait for carries.

@@ -117,7 +117,13 @@ func (c *Call) answer(h Headers) error {
 		l.refuse(f, nil)
 		return f
 	}
+	if l.reliable.pending != nil {
+		l.afterPrack(func() { _ = c.answer(h) })
+		return nil
+	}
+	h = append(slices.Clone(h), l.fresh.headers()...)
 	res := l.respond(200, body, h)
+	l.keepFresh(l.fresh.refresh)
 	l.state = legAnswered
 	l.unacked = true
 	l.dialog.Confirm()
@@ -195,7 +201,11 @@ func (l *Leg) respond(code int, body []byte, h Headers) *sip.Response {
 	h.addTo(res)
 	setBody(res, body)
 	l.call().note(l.name(), "sip", fmt.Sprintf("%d %s", code, Phrase(code)))
-	_ = l.server.Respond(res)
+	if l.reliably(code, body) {
+		l.sendReliable(res)
+	} else {
+		_ = l.server.Respond(res)
+	}
 	return res
 }
 

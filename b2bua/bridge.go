@@ -107,6 +107,7 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 		})
 	}
 	c.note(l.name(), "media", "joined with the caller")
+	c.joined = j
 	o.leg = l
 	o.stop = func() { c.part(j) }
 	o.result = func(error) any {
@@ -123,6 +124,7 @@ func (c *Call) part(j *joined) {
 	if j.timer != nil {
 		j.timer.Stop()
 	}
+	c.joined = nil
 	media.Unbridge(c.caller.media, j.leg.media)
 	if j.leg.state != legEnded {
 		if j.leg.by == "" {

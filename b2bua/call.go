@@ -14,6 +14,7 @@ import (
 
 	"tandem/b2bua/auth"
 	"tandem/clock"
+	"tandem/media"
 )
 
 // Address is a party as SIP names it.
@@ -53,6 +54,8 @@ type Call struct {
 	caller      *Leg
 	legs        []*Leg // the caller's first
 	ops         map[*op]struct{}
+	joined      *joined        // the leg that the caller talks to
+	holdMusic   []media.Source // instead of passing a hold on
 	lastFailure *Failure
 	handlerDone bool
 	releasedBy  Side

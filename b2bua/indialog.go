@@ -33,6 +33,10 @@ func (e *request) apply(c *Call) {
 		l.byeReceived(e.tx)
 	case sip.INVITE:
 		l.reinvited(e.tx)
+	case sip.UPDATE:
+		l.updated(e.tx)
+	case sip.PRACK:
+		l.pracked(e.tx)
 	case sip.OPTIONS:
 		refuse(200, "", allowHeader(), Header{"Accept", sdpType}).respond(e.tx, "")
 	case sip.INFO:

@@ -20,6 +20,10 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 	if p == nil {
 		p = checkOffer(tx.Request())
 	}
+	var fresh refresh
+	if p == nil {
+		fresh, p = askedRefresh(tx.Request(), s.o.SessionExpires)
+	}
 	if p != nil {
 		p.respond(tx, tag)
 		return
@@ -29,6 +33,7 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 		refuse(400, "Bad Contact").respond(tx, tag)
 		return
 	}
+	c.caller.fresh.refresh = fresh
 	if ok, retry := s.admit(c); !ok {
 		s.o.Log.Warn("call refused: no room or draining", sourceOf(tx.Flow()))
 		unavailable(retry).respond(tx, tag)

@@ -11,6 +11,7 @@ import (
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
+	"tandem/clock"
 	"tandem/media"
 )
 
@@ -61,6 +62,13 @@ type Leg struct {
 	described []byte // our SDP in the last answer or offer sent
 	awaitACK  bool   // our offer is in the 2xx, the answer comes in the ACK
 	reinvite  *transaction.Server
+	offering  *offering   // our offer that has no answer yet
+	toOffer   *offering   // the next one
+	glare     clock.Timer // until an offer that met 491 is sent again
+	held      bool        // the far end listens no more
+	heldMusic bool        // it hears music because the other side is on hold
+	fresh     freshness
+	reliable  reliability
 	by        Side // who ended it
 	digits    []byte
 	ear       func(digit byte) bool // the op that takes digits as they come; true: taken
@@ -68,6 +76,7 @@ type Leg struct {
 	playing   *media.Playback
 	dialling  *dialling
 	released  bool
+	inviteTx  int  // how many INVITEs we have sent before the one under way
 	inviting  bool // our INVITE has had no final answer yet
 	unacked   bool // our 2xx has had no ACK yet
 	byeLater  int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
@@ -109,7 +118,9 @@ func (l *Leg) name() string {
 
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
 // CANCEL, and a BYE must wait for the ACK.
-func (l *Leg) pending() bool { return l.inviting || l.unacked || len(l.outbox) > 0 }
+func (l *Leg) pending() bool {
+	return l.inviting || l.unacked || l.offering != nil || len(l.outbox) > 0
+}
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.
 func (l *Leg) Header(name string) (string, bool) {
@@ -142,6 +153,11 @@ func (l *Leg) ended(code int, reason string) {
 	l.rec.ended = c.clock.Now()
 	if l.rec.code == 0 || l.rec.answered.IsZero() {
 		l.rec.code, l.rec.reason = code, reason
+	}
+	l.fresh.stop()
+	l.reliable.stop()
+	if l.glare != nil {
+		l.glare.Stop()
 	}
 	l.closeMedia()
 	c.interrupt(l, ErrHangup)

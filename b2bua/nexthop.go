@@ -33,8 +33,11 @@ func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) {
 
 // reach gives the flow to the dialog's next hop: at once where it is known, else after
 // the name is resolved and the connection stands. What is sent keeps its order.
-func (l *Leg) reach(use func(transport.Flow, error)) {
-	if l.flow.IsLoop() || len(l.outbox) == 0 && l.stays(l.dialog.NextHop()) {
+func (l *Leg) reach(use func(transport.Flow, error)) { l.reachOn(l.dialog, use) }
+
+// reachOn is reach for any of the leg's dialogs.
+func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
+	if l.flow.IsLoop() || len(l.outbox) == 0 && l.stays(d.NextHop()) {
 		use(l.flow, nil)
 		return
 	}
@@ -42,7 +45,7 @@ func (l *Leg) reach(use func(transport.Flow, error)) {
 	if len(l.outbox) > 1 {
 		return
 	}
-	c, hop := l.call(), l.dialog.NextHop()
+	c, hop := l.call(), d.NextHop()
 	go func() {
 		f, err := c.server.connect(c.server.ctx, hop)
 		c.box.post(do(func(c *Call) {
@@ -149,7 +152,7 @@ func hostOf(ip netip.Addr) string {
 func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
 	s := l.call().server
 	ack := d.Ack(seq)
-	l.reach(func(f transport.Flow, err error) {
+	l.reachOn(d, func(f transport.Flow, err error) {
 		if err == nil {
 			_ = s.tx.SendAck(f, ack)
 		}

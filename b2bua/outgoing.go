@@ -73,7 +73,7 @@ func (l *Leg) sendInvite() {
 	}
 	l.inviting = true
 	c.note(l.name(), "sip", "INVITE "+l.uri.String()+" sent to "+l.remote)
-	tx, err := c.server.tx.Send(l.flow, l.ours, &inviteClient{l})
+	tx, err := c.server.tx.Send(l.flow, l.ours, &inviteClient{l, l.inviteTx})
 	if err != nil {
 		l.inviting = false
 		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed})
@@ -115,8 +115,8 @@ func (l *Leg) invite() *sip.Request {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
 	req.AppendHeader(&sip.ContactHeader{Address: s.address(l.flow, "")})
 	req.AppendHeader(&hops)
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
-	req.AppendHeader(sip.NewHeader("Supported", supported))
+	l.capabilities(req)
+	l.refreshOffer(req)
 	opts.Headers.addTo(req)
 	setBody(req, l.offer)
 	return req
@@ -139,19 +139,22 @@ func (s *Server) expectLoop(callID string, c *Call) {
 }
 
 // inviteClient posts what comes back for our INVITE.
-type inviteClient struct{ leg *Leg }
+type inviteClient struct {
+	leg *Leg
+	n   int // which of the leg's INVITEs
+}
 
 func (h *inviteClient) HandleResponse(tx *transaction.Client, res *sip.Response) {
-	h.leg.call().box.post(&inviteResponse{h.leg, tx, res})
+	h.leg.call().box.post(&inviteResponse{h.leg, h.n, res})
 }
 
 func (h *inviteClient) HandleEnd(tx *transaction.Client, err error) {
-	h.leg.call().box.post(&inviteEnded{h.leg, err})
+	h.leg.call().box.post(&inviteEnded{h.leg, h.n, err})
 }
 
 type inviteResponse struct {
 	leg *Leg
-	tx  *transaction.Client
+	n   int
 	res *sip.Response
 }
 
@@ -163,6 +166,7 @@ func (e *inviteResponse) apply(c *Call) {
 		l.provisional(res)
 	case res.StatusCode < 300:
 		l.accepted(res)
+	case res.StatusCode == 422 && l.longer(res):
 	default:
 		l.inviting = false
 		l.failed(failure(res.StatusCode, res.Reason))
@@ -172,11 +176,15 @@ func (e *inviteResponse) apply(c *Call) {
 // inviteEnded closes the INVITE's transaction: with an error when nobody answered it.
 type inviteEnded struct {
 	leg *Leg
+	n   int
 	err error
 }
 
 func (e *inviteEnded) apply(c *Call) {
 	l := e.leg
+	if e.n != l.inviteTx {
+		return
+	}
 	l.inviting = false
 	if e.err == nil || l.state == legAnswered || l.state == legEnded {
 		return
@@ -186,6 +194,33 @@ func (e *inviteEnded) apply(c *Call) {
 		code = 408
 	}
 	l.failed(failure(code, ""))
+}
+
+// longer sends the INVITE again with the session interval that a 422 asks for (RFC 4028
+// §7.3); false if it asked before, or for what we have offered.
+func (l *Leg) longer(res *sip.Response) bool {
+	wish := seconds(res, "Min-SE")
+	if l.fresh.wish > 0 || wish <= l.call().server.o.SessionExpires || l.state == legEnded {
+		return false
+	}
+	l.fresh.wish = wish
+	l.again(l.invite())
+	return true
+}
+
+// again sends the INVITE anew within the same attempt: a new CSeq number, the same Call-ID.
+func (l *Leg) again(req *sip.Request) {
+	req.CSeq().SeqNo = l.ours.CSeq().SeqNo + 1
+	l.ours = req
+	l.call().note(l.name(), "sip", "INVITE sent again")
+	l.inviteTx++
+	tx, err := l.call().server.tx.Send(l.flow, req, &inviteClient{l, l.inviteTx})
+	if err != nil {
+		l.inviting = false
+		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed})
+		return
+	}
+	l.client = tx
 }
 
 // failed ends a leg that did not answer.
@@ -208,13 +243,15 @@ func (l *Leg) provisional(res *sip.Response) {
 		return
 	}
 	c := l.call()
+	if !l.prack(l.early(res), res) {
+		return
+	}
 	if l.state == legCalling {
 		l.rec.first18x = c.clock.Now()
 	}
 	l.state = legEarly
 	l.answerer = response{res}
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
-	l.early(res)
 	hasMedia := false
 	if len(res.Body()) > 0 {
 		if err := l.media.SetAnswer(res.Body()); err != nil {
@@ -281,7 +318,8 @@ func (l *Leg) accepted(res *sip.Response) {
 	}
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	l.acknowledge(d, seq)
-	if err := l.media.SetAnswer(res.Body()); err != nil {
+	l.refreshed(res)
+	if err := l.settle(res); err != nil {
 		c.log.Warn("the answer's SDP is not usable", "leg", l.name(), "err", err)
 		l.by = BySystem
 		dl := l.dialling
@@ -296,24 +334,32 @@ func (l *Leg) accepted(res *sip.Response) {
 	}
 }
 
+// settle takes the answer to our offer; one that came in a reliable response stands
+// (RFC 3262 §5), and a 2xx may leave it out.
+func (l *Leg) settle(res *sip.Response) error {
+	if len(res.Body()) == 0 && l.media.Negotiated() {
+		return nil
+	}
+	return l.media.SetAnswer(res.Body())
+}
+
 // disown acknowledges and ends a dialog that nobody wants: a fork that lost, or a 2xx that
 // crossed our CANCEL.
 func (l *Leg) disown(d *dialog.Dialog, res *sip.Response, seq uint32) {
 	if slices.Contains(l.disowned, d) {
-		l.ackOn(d, seq)
+		l.acknowledge(d, seq)
 		return
 	}
 	l.disowned = append(l.disowned, d)
 	d.Update(res)
-	l.ackOn(d, seq)
-	s := l.call().server
+	l.acknowledge(d, seq)
+	s, bye := l.call().server, d.Request(sip.BYE)
 	l.call().note(l.name(), "sip", "200 not wanted any more: BYE sent")
-	_, _ = s.tx.Send(l.flow, d.Request(sip.BYE), ignore{})
-}
-
-// ackOn acknowledges a dialog other than the leg's own.
-func (l *Leg) ackOn(d *dialog.Dialog, seq uint32) {
-	_ = l.call().server.tx.SendAck(l.flow, d.Ack(seq))
+	l.reachOn(d, func(f transport.Flow, err error) {
+		if err == nil {
+			_, _ = s.tx.Send(f, bye, ignore{})
+		}
+	})
 }
 
 // resentAnswer is a 2xx that came when its transaction was gone: our ACK was lost.

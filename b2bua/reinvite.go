@@ -2,40 +2,63 @@ package b2bua
 
 import (
 	"errors"
+	"math/rand/v2"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
 	"tandem/b2bua/transaction"
 )
 
-// reinvited answers an offer within the dialog: the far end moves or holds its media.
+// reinvited answers a re-INVITE: the far end moves, holds or refreshes its session.
 func (l *Leg) reinvited(tx *transaction.Server) {
-	switch {
-	case l.state != legAnswered:
-		refuse(500, "", Header{"Retry-After", "2"}).respond(tx, "") // RFC 3261 §14.2
-		return
-	case l.unacked:
-		refuse(491, "").respond(tx, "") // RFC 3261 §14.2
-		return
-	}
-	if p := bodyType(tx.Request()); p != nil {
+	if p := l.mayOffer(); p != nil {
 		p.respond(tx, "")
 		return
 	}
-	body, err := l.renegotiate(tx.Request().Body())
+	req := tx.Request()
+	if p := bodyType(req); p != nil {
+		p.respond(tx, "")
+		return
+	}
+	refresh, p := askedRefresh(req, l.call().server.o.SessionExpires)
+	if p != nil {
+		p.respond(tx, "")
+		return
+	}
+	l.dialog.Retarget(req.Contact()) // RFC 3261 §12.2.2
+	body, err := l.renegotiate(req.Body())
 	if err != nil {
 		f := mediaFailure(err)
 		refuse(f.Code, f.Reason).respond(tx, "")
 		return
 	}
-	res := transaction.NewResponse(tx.Request(), 200, "OK", "")
+	res := transaction.NewResponse(req, 200, "OK", "")
 	res.AppendHeader(l.contact())
-	res.AppendHeader(sip.NewHeader("Allow", allowed))
+	l.capabilities(res)
+	refresh.headers().addTo(res)
 	setBody(res, body)
+	l.keepFresh(refresh)
 	l.reinvite, l.unacked = tx, true
 	l.call().note(l.name(), "sip", "re-INVITE answered")
 	_ = tx.Respond(res)
 	l.resend2xx(tx, res)
+	if !l.awaitACK {
+		l.directionChanged()
+	}
+}
+
+// mayOffer tells how to refuse an offer that comes at the wrong moment.
+func (l *Leg) mayOffer() *problem {
+	switch {
+	case l.offering != nil:
+		return refuse(491, "") // RFC 3261 §14.2, RFC 3311 §5.2: ours is not answered yet
+	case l.state != legAnswered:
+		return refuse(500, "", Header{"Retry-After", "2"}) // RFC 3261 §14.2: the first INVITE is not answered
+	case l.unacked && l.awaitACK:
+		return refuse(491, "") // our offer is in the 2xx that has no ACK yet
+	}
+	return nil
 }
 
 // renegotiate answers an offer, or makes one when there is none (RFC 3261 §14.2).
@@ -48,4 +71,131 @@ func (l *Leg) renegotiate(offer []byte) ([]byte, error) {
 		return l.media.Offer(), nil
 	}
 	return l.media.Answer(offer)
+}
+
+// offering is an offer of ours within the dialog that has no answer yet.
+type offering struct {
+	l     *Leg
+	req   *sip.Request
+	again int             // how often it met 491
+	done  func(err error) // may be nil
+}
+
+// reoffer sends the session description anew, by re-INVITE; one at a time.
+func (l *Leg) reoffer(done func(error)) {
+	if l.state != legAnswered || l.media == nil {
+		if done != nil {
+			done(ErrState)
+		}
+		return
+	}
+	o := &offering{l: l, done: done}
+	if l.offering != nil || l.unacked {
+		l.toOffer = o // only the last wish counts
+		return
+	}
+	o.send()
+}
+
+func (o *offering) send() {
+	l := o.l
+	l.offering = o
+	o.req = l.dialog.Request(sip.INVITE)
+	l.capabilities(o.req)
+	l.refreshOffer(o.req)
+	setBody(o.req, l.media.Offer())
+	l.call().note(l.name(), "sip", "re-INVITE sent")
+	l.request(o.req, o)
+}
+
+// HandleResponse and HandleEnd run on the goroutine that reads; they post.
+func (o *offering) HandleResponse(_ *transaction.Client, res *sip.Response) {
+	o.l.call().box.post(do(func(*Call) { o.response(res) }))
+}
+
+func (o *offering) HandleEnd(_ *transaction.Client, err error) {
+	o.l.call().box.post(do(func(*Call) {
+		if err != nil {
+			o.failed(408)
+		}
+	}))
+}
+
+func (o *offering) response(res *sip.Response) {
+	l := o.l
+	switch {
+	case res.StatusCode < 200:
+	case res.StatusCode < 300:
+		l.dialog.Update(res)
+		l.acknowledge(l.dialog, o.req.CSeq().SeqNo)
+		if l.offering != o {
+			return // the 2xx was resent: our ACK was lost
+		}
+		err := l.media.SetAnswer(res.Body())
+		l.refreshed(res)
+		o.end(err)
+	case l.offering == o:
+		o.failed(res.StatusCode)
+	}
+}
+
+// failed: RFC 3261 §14.1: the session stays as it was; 408 and 481 end the dialog.
+func (o *offering) failed(code int) {
+	l := o.l
+	if l.offering != o {
+		return
+	}
+	if code == 491 && o.again < 5 && l.state == legAnswered {
+		l.offering = nil
+		o.again++
+		l.glare = l.call().after(l.backOff(), func() {
+			if l.state == legAnswered && l.offering == nil {
+				o.send()
+			}
+		})
+		return
+	}
+	o.end(failure(code, ""))
+	if (code == 408 || code == 481) && l.state == legAnswered {
+		l.by = BySystem
+		if l.role == "a" {
+			l.call().released(BySystem)
+		}
+		l.hangup(0)
+	}
+}
+
+// backOff: RFC 3261 §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s,
+// in steps of 10 ms, so that the two do not meet again.
+func (l *Leg) backOff() time.Duration {
+	if l.role == "b" {
+		return time.Duration(210+rand.IntN(191)) * 10 * time.Millisecond
+	}
+	return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
+}
+
+func (o *offering) end(err error) {
+	l := o.l
+	l.offering = nil
+	if err != nil {
+		l.call().log.Info("re-INVITE without success", "leg", l.name(), "err", err)
+	}
+	if o.done != nil {
+		o.done(err)
+	}
+	l.nextOffer()
+}
+
+// nextOffer sends what had to wait.
+func (l *Leg) nextOffer() {
+	if o := l.toOffer; o != nil && l.offering == nil && !l.unacked && l.state == legAnswered {
+		l.toOffer = nil
+		o.send()
+	}
+}
+
+// capabilities tells the far end what we can do (RFC 3261 §13.2.1).
+func (l *Leg) capabilities(m interface{ AppendHeader(sip.Header) }) {
+	m.AppendHeader(sip.NewHeader("Allow", allowed))
+	m.AppendHeader(sip.NewHeader("Supported", supported))
 }

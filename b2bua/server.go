@@ -58,6 +58,8 @@ type Options struct {
 	Node       string // of the records
 	MaxCalls   int    // at once; 0: no limit
 
+	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever
+
 	Timers transaction.Timers
 	Clock  clock.Clock
 	Log    *slog.Logger

@@ -29,8 +29,8 @@ func (p *problem) respond(tx *transaction.Server, toTag string) {
 }
 
 const (
-	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO"
-	supported = "replaces" // option tags we know
+	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE"
+	supported = "100rel, timer" // option tags we know
 )
 
 func allowHeader() Header { return Header{"Allow", allowed} }
@@ -81,9 +81,22 @@ func mandatory(req *sip.Request) *problem {
 	return nil
 }
 
-func methodKnown(m sip.RequestMethod) bool {
-	for known := range strings.SplitSeq(allowed, ", ") {
-		if string(m) == known {
+func methodKnown(m sip.RequestMethod) bool { return listed(allowed, string(m)) }
+
+// listed reports whether a comma-separated list has an entry, in any case of letters.
+func listed(list, entry string) bool {
+	for e := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.TrimSpace(e), entry) {
+			return true
+		}
+	}
+	return false
+}
+
+// offers reports whether a message names an entry in any header of that name.
+func offers(m headerSource, header, entry string) bool {
+	for _, v := range headersOf(m, header) {
+		if listed(v, entry) {
 			return true
 		}
 	}
@@ -98,7 +111,7 @@ func extensions(req *sip.Request) *problem {
 	var unknown []string
 	for _, v := range headersOf(req, "Require") {
 		for tag := range strings.SplitSeq(v, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && !strings.EqualFold(tag, supported) {
+			if tag = strings.TrimSpace(tag); tag != "" && !listed(supported, tag) {
 				unknown = append(unknown, tag)
 			}
 		}

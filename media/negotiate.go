@@ -76,6 +76,16 @@ func (s *Session) Held() bool {
 	return s.sdp.agreed != nil && !s.sdp.agreed.sends && s.sdp.want.Sends()
 }
 
+// Direction is the agreed one as we see it; SendRecv before the first exchange.
+func (s *Session) Direction() sdp.Direction {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	if s.sdp.agreed == nil {
+		return sdp.SendRecv
+	}
+	return sdp.DirectionOf(s.sdp.agreed.sends, s.sdp.agreed.receives)
+}
+
 // Negotiated tells whether an offer has been answered.
 func (s *Session) Negotiated() bool {
 	s.sdpMu.Lock()
