@@ -213,6 +213,7 @@ func (t *clientTx) deliver() {
 		t.events = t.events[1:]
 		t.unlocked(f)
 	}
+	t.events = nil // what was told need not live as long as the transaction
 }
 
 func (t *clientTx) unlocked(f func()) {

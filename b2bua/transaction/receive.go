@@ -21,6 +21,7 @@ func (l *Layer) request(req *sip.Request, f transport.Flow) {
 	case req.Method == sip.ACK:
 		l.o.Handler.HandleAck(req, f)
 	case full:
+		l.o.Log.Debug("sip: too many transactions", "method", req.Method, "flow", f.String())
 		_ = l.Reply(req, f, NewResponse(req, sip.StatusServiceUnavailable, "Service Unavailable", ""))
 	default:
 		l.begin(key, req, f)

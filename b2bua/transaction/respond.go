@@ -13,6 +13,11 @@ func (t *serverTx) respond(res *sip.Response) error {
 	b := transport.Encode(res)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.send(res, b)
+}
+
+// send steps by a response and writes it; the caller holds the lock.
+func (t *serverTx) send(res *sip.Response, b []byte) error {
 	again := t.state == accepted && res.IsSuccess()
 	if !again && t.state != trying && t.state != proceeding {
 		return fmt.Errorf("respond %d: %w", res.StatusCode, ErrEnded)

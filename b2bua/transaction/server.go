@@ -115,8 +115,8 @@ func (t *serverTx) remind() {
 	}
 	if t.state == trying {
 		res := NewResponse(t.req, sip.StatusTrying, "Trying", "")
+		_ = t.send(res, transport.Encode(res)) // an error has ended the transaction
 		t.mu.Unlock()
-		_ = t.respond(res)
 		return
 	}
 	var end func()

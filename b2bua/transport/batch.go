@@ -1,9 +1,11 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -78,6 +80,10 @@ func (r *batchReader) write(b []byte, to netip.AddrPort, from netip.Addr) error 
 		oob, _ = r.oobs.LoadOrStore(from, r.src(from))
 	}
 	_, _, err := r.udp.WriteMsgUDPAddrPort(b, oob.([]byte), to)
+	if errors.Is(err, syscall.EINVAL) {
+		// Not an address to send from: what came was a broadcast, or the address has gone.
+		_, err = r.udp.WriteToUDPAddrPort(b, to)
+	}
 	return err
 }
 

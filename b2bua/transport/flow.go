@@ -119,5 +119,5 @@ func Encode(msg sip.Message) []byte {
 	var b bytes.Buffer
 	b.Grow(1024 + len(msg.Body()))
 	msg.StringWrite(&b)
-	return b.Bytes()
+	return bytes.Clone(b.Bytes()) // kept for resending, so no longer than it need be
 }

@@ -131,7 +131,7 @@ func tidyParams(params sip.HeaderParams) sip.HeaderParams {
 // the message when it is not valid.
 func (l *Layer) parse(b []byte) (sip.Message, error) {
 	var msg sip.Message
-	err := tooMuch(b)
+	err := foul(b)
 	if err == nil {
 		msg, err = l.parser.ParseSIP(b)
 	}
@@ -147,11 +147,16 @@ func (l *Layer) parse(b []byte) (sip.Message, error) {
 	return msg, errors.Join(err, bad, check(msg))
 }
 
-// tooMuch looks for floods before anything is built from them.
-func tooMuch(b []byte) error {
+// foul looks for floods before anything is built from them, and for the bytes by which one
+// header could turn into two at the next hop.
+func foul(b []byte) error {
 	head, _, _ := bytes.Cut(b, headEnd)
-	if bytes.Count(head, crlf) > maxHeaders {
+	lines := bytes.Count(head, crlf)
+	if lines > maxHeaders {
 		return errors.New("too many headers")
+	}
+	if bytes.Count(head, []byte("\n")) != lines || bytes.IndexByte(head, 0) >= 0 {
+		return errors.New("bare LF or NUL in a header")
 	}
 	line, _, _ := bytes.Cut(head, crlf)
 	if bytes.Count(line, []byte(";"))+bytes.Count(line, []byte("&")) > maxParts {
@@ -175,7 +180,7 @@ func (l *Layer) salvage(b []byte) sip.Message {
 		if n++; n > maxHeaders {
 			break
 		}
-		if !ok || !isToken(strings.TrimSpace(name)) || strings.ContainsRune(h, '\r') {
+		if !ok || !isToken(strings.TrimSpace(name)) || strings.ContainsAny(h, "\r\x00") {
 			continue
 		}
 		if long := compact[strings.ToLower(strings.TrimSpace(name))]; long == "Content-Length" ||

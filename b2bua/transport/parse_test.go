@@ -95,6 +95,8 @@ func TestInvalidMessages(t *testing.T) {
 		{"short body", change("Length: 0", "Length: 9"), "incomplete"},
 		{"line without colon", change("To:", "what is this\r\nTo:"), "no value"},
 		{"bare CR", change("To:", "X: a\rb\r\nTo:"), "CRLF"},
+		{"bare LF", change("To:", "X: a\nTo:"), "bare LF"},
+		{"NUL", change("To:", "X: a\x00b\r\nTo:"), "NUL"},
 		{"no end of head", strings.TrimSuffix(ok, "\r\n"), "EOF"},
 		{"URI in brackets", change("sip:alice@127.0.0.1 SIP", "<sip:alice@127.0.0.1> SIP"), "uri scheme"},
 		{"spaces in the URI", change("sip:alice@127.0.0.1 SIP", "sip:alice@127.0.0.1; lr SIP"), "not a SIP"},

@@ -117,7 +117,7 @@ func TestBadStreams(t *testing.T) {
 		"no From":                 {without("From") + ok, "SIP/2.0 400", false},
 		"bad line":                {strings.Replace(ok, "From:", "no colon here\r\nFrom:", 1), "SIP/2.0 400", false},
 		"bad URI":                 {strings.Replace(ok, "sip:alice@127.0.0.1 SIP", "<sip:alice@127.0.0.1> SIP", 1), "SIP/2.0 400", false},
-		"NULs":                    {strings.Replace(ok, "From:", "X: \x00\x00\r\nFrom:", 1), "SIP/2.0 200", false},
+		"NULs":                    {strings.Replace(ok, "From:", "X: \x00\x00\r\nFrom:", 1), "SIP/2.0 400", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
