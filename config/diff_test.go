@@ -33,6 +33,10 @@ password = "b"
 # a comment moves every line
 [sip]
 listen = ["udp://127.0.0.1:5070"]
+[server]
+drain = "5s"
+[store]
+retention = "30d"
 [http]
 token = "t"
 [limits]
@@ -50,9 +54,11 @@ password = "changed"
 	for _, c := range Diff(before, after) {
 		got = append(got, fmt.Sprintf("%s %s restart=%v", c.Key, c.What, c.Restart))
 	}
-	want := `sip.listen changed restart=true
+	want := `server.drain changed restart=false
+sip.listen changed restart=true
+store.retention changed restart=false
 http.token changed restart=false
-limits.calls changed restart=false
+limits.calls changed restart=true
 acl changed restart=false
 user 1001 changed restart=false
 user 1002 removed restart=false

@@ -26,9 +26,18 @@ func (d *directory) Credential(user string) (auth.Credential, bool) {
 
 // load replaces the users.
 func (d *directory) load(ctx context.Context, file []config.User, kept store.Users) error {
+	users, err := d.read(ctx, file, kept)
+	if err == nil {
+		d.users.Store(&users)
+	}
+	return err
+}
+
+// read gathers the users; one of the file wins over one of the store.
+func (d *directory) read(ctx context.Context, file []config.User, kept store.Users) (map[string]auth.Credential, error) {
 	rows, err := kept.Users(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	users := make(map[string]auth.Credential, len(file)+len(rows))
 	for _, u := range rows {
@@ -51,6 +60,5 @@ func (d *directory) load(ctx context.Context, file []config.User, kept store.Use
 		c.Display = u.Display
 		users[u.Name] = c
 	}
-	d.users.Store(&users)
-	return nil
+	return users, nil
 }

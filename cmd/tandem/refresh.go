@@ -18,14 +18,16 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, broken(err)
 	}
+	users, err := s.directory.read(ctx, after.Users, s.store)
+	if err != nil {
+		return web.Reloaded{}, err
+	}
 	s.scripts.SetSettings(after.Scripts.Settings)
 	if errs := s.scripts.Reload(); len(errs) > 0 {
 		s.scripts.SetSettings(before.Scripts.Settings)
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
-	if err := s.directory.load(ctx, after.Users, s.store); err != nil {
-		return web.Reloaded{}, err
-	}
+	s.directory.users.Store(&users)
 	s.sip.SetACL(accessList(after.ACL))
 	s.api.SetAccess(access(after.Config))
 	s.current.Store(&after)
