@@ -152,6 +152,7 @@ type peer struct {
 	cseq                  int
 	invite                *sip.Request // the INVITE it received
 	target                string       // the server's Contact
+	refusing              bool         // the ACK is of a failure
 }
 
 // peer number n is at 10.0.1.n.
@@ -165,7 +166,7 @@ func (w *world) peer(n int) *peer {
 	body := fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 %[1]s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\n"+
 		"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n", addr.Addr())
 	return &peer{w: w, conn: conn, addr: addr, body: body,
-		callID: fmt.Sprintf("call-%d-%s", n, strings.ReplaceAll(w.t.Name(), "/", "-"))}
+		callID: fmt.Sprintf("call-%d-%s", n, strings.NewReplacer("/", "-", ",", "").Replace(w.t.Name()))}
 }
 
 func (p *peer) write(text string) {
@@ -189,7 +190,7 @@ func (p *peer) send(method, number, body string, headers ...string) {
 		p.local = fmt.Sprintf("<sip:alice@%s>;tag=a%d", p.addr.Addr(), p.cseq)
 		p.remote = "<sip:" + number + "@" + p.w.addr.String() + ">"
 	}
-	branch := fmt.Sprintf("z9hG4bK-%s-%d-%s", p.callID, p.cseq, map[bool]string{true: "ack"}[method == "ACK" && p.target != ""])
+	branch := fmt.Sprintf("z9hG4bK-%s-%d-%s", p.callID, p.cseq, map[bool]string{true: "ack"}[method == "ACK" && p.target != "" && !p.refusing])
 	lines := []string{
 		fmt.Sprintf("%s %s SIP/2.0", method, uri),
 		fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=%s", p.addr, branch),
@@ -203,6 +204,14 @@ func (p *peer) send(method, number, body string, headers ...string) {
 	}
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)), "", body)
 	p.write(strings.Join(lines, "\r\n"))
+}
+
+// refused acknowledges a failure of a request within the dialog (RFC 3261 §17.1.1.3).
+func (p *peer) refused() {
+	p.w.t.Helper()
+	p.refusing = true
+	p.send("ACK", "", "")
+	p.refusing = false
 }
 
 // recv is the next message, which must come within 40 s.
