@@ -54,7 +54,7 @@ func statusTable(st web.Status, row func(...any)) {
 }
 
 func storeLine(s web.StoreStatus) string {
-	line := fmt.Sprintf("%s, %d records written", s.URL, s.Written)
+	line := fmt.Sprintf("%s, %s written", s.URL, count(int(s.Written), "record"))
 	if s.Queued > 0 {
 		line += fmt.Sprintf(", %d waiting", s.Queued)
 	}
