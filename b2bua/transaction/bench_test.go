@@ -132,3 +132,40 @@ func BenchmarkTimersFiring(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkExchange is an OPTIONS and its answer between two stacks over real UDP, 32 at once.
+func BenchmarkExchange(b *testing.B) {
+	stack := func(h transaction.Handler) (*transport.Layer, *transaction.Layer) {
+		tl, err := transport.New(transport.Options{Log: quiet(), Listen: []transport.Endpoint{endpoint(b, "udp://127.0.0.1:0")}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { tl.Close() })
+		l := transaction.New(transaction.Options{Transport: tl, Handler: h, Log: quiet()})
+		tl.Serve(l)
+		return tl, l
+	}
+	far, _ := stack(answering{200})
+	near, l := stack(answering{})
+	f, err := near.Connect(b.Context(), transport.Target{Proto: transport.UDP, Addr: far.Endpoints()[0].Addr})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ended := make(chan error, 32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	sent := 0
+	for got := 0; got < b.N; got++ {
+		for ; sent < b.N && sent-got < 32; sent++ {
+			req := ourRequest(sip.OPTIONS)
+			req.CSeq().SeqNo = uint32(sent)
+			if _, err := l.Send(f, req, ender(func(err error) { ended <- err })); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := <-ended; err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transactions/s")
+}
