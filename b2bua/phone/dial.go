@@ -42,7 +42,7 @@ func (p *Phone) Dial(ctx context.Context, uri string, o DialOptions) (*Call, err
 
 // Invite calls uri and returns once the INVITE is out; ctx bounds the look-up only.
 func (p *Phone) Invite(ctx context.Context, uri string, o DialOptions) (*Call, error) {
-	callee, err := parseURI(uri)
+	callee, err := ParseURI(uri)
 	if err != nil {
 		return nil, err
 	}

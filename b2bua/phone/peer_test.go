@@ -138,7 +138,7 @@ func (p *peer) answer(req *sip.Request, f transport.Flow, code int, tag string, 
 // invite makes an INVITE of the peer to a phone.
 func (p *peer) invite(to *Phone, body []byte) (*sip.Request, transport.Flow) {
 	p.t.Helper()
-	callee, err := parseURI(to.URI())
+	callee, err := ParseURI(to.URI())
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func (p *peer) invite(to *Phone, body []byte) (*sip.Request, transport.Flow) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	from, _ := parseURI(p.uri())
+	from, _ := ParseURI(p.uri())
 	req := to.newRequest(sip.INVITE, callee, from, callee, dialog.NewTag(), dialog.NewCallID())
 	req.PrependHeader(&sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP", Host: from.Host, Port: from.Port,
 		Params: sip.HeaderParams{{K: "branch", V: dialog.NewBranch()}}})

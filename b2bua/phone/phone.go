@@ -78,7 +78,7 @@ func New(o Options) (*Phone, error) {
 	p := &Phone{o: o, log: o.Log, media: o.Media, incoming: make(chan *Call, maxWaiting), calls: map[callKey]*Call{}}
 	p.fill()
 	if o.Server != "" {
-		server, err := parseURI(o.Server)
+		server, err := ParseURI(o.Server)
 		if err != nil {
 			return nil, err
 		}
@@ -278,8 +278,8 @@ func (p *Phone) sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// parseURI reads a SIP URI; "sip:" may be left out.
-func parseURI(s string) (sip.Uri, error) {
+// ParseURI reads a SIP URI; "sip:" may be left out.
+func ParseURI(s string) (sip.Uri, error) {
 	if !strings.HasPrefix(s, "sip:") && !strings.HasPrefix(s, "sips:") {
 		s = "sip:" + s
 	}

@@ -29,6 +29,7 @@ type cli struct {
 	Init          initCmd          `cmd:"" help:"Write the shipped scripts and a commented tandem.toml into a folder."`
 	Check         checkCmd         `cmd:"" help:"Check the configuration and the scripts."`
 	Status        statusCmd        `cmd:"" help:"Show how a running server is."`
+	Call          callCmd          `cmd:"" help:"Call a SIP URI: a test phone in the terminal."`
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
 	Registrations registrationsCmd `cmd:"" help:"List the registered phones."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
