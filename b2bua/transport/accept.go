@@ -50,7 +50,8 @@ func (l *Layer) accept(nc net.Conn) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(keepAlive())
 	}
-	c := &conn{l: l, nc: nc, p: TCP, accepted: true, local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr())}
+	c := l.newConn(nc, TCP, addrPort(nc.RemoteAddr()))
+	c.accepted = true
 	if err := l.adopt(c); err != nil {
 		nc.Close()
 		if l.quiet.allow() {

@@ -101,7 +101,7 @@ func (l *Layer) connect(to peer, d *dialling) {
 	defer cancel()
 	nc, err := l.o.Network.Dial(ctx, l.sourceFor(to), to.addr)
 	if err == nil {
-		d.conn = &conn{l: l, nc: nc, p: to.proto, local: addrPort(nc.LocalAddr()), remote: to.addr}
+		d.conn = l.newConn(nc, to.proto, to.addr)
 		if err = l.adopt(d.conn); err != nil {
 			nc.Close()
 		}

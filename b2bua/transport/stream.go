@@ -35,6 +35,13 @@ type conn struct {
 	used    time.Time   // last traffic
 	half    time.Time   // when the message still incomplete began
 	proved  bool        // a whole message has come
+
+	written chan struct{} // closed when nothing will be written any more
+	once    sync.Once
+}
+
+func (l *Layer) newConn(nc net.Conn, p Proto, remote netip.AddrPort) *conn {
+	return &conn{l: l, nc: nc, p: p, local: addrPort(nc.LocalAddr()), remote: remote, written: make(chan struct{})}
 }
 
 func (c *conn) layer() *Layer              { return c.l }
@@ -176,6 +183,7 @@ func (c *conn) finish(err error, d time.Duration) {
 // shut ends our direction. A stream closed with bytes unread would be reset, and the peer might
 // never see our last answer.
 func (c *conn) shut() {
+	defer c.once.Do(func() { close(c.written) })
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		return
@@ -190,6 +198,7 @@ const (
 
 // linger waits for the queue to leave and for the peer to hang up, not for long.
 func (c *conn) linger() {
+	<-c.written
 	_, _ = io.CopyN(io.Discard, c.nc, lingerBytes)
 	c.nc.Close()
 }

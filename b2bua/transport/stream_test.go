@@ -350,6 +350,25 @@ func TestStuckWriterTimesOut(t *testing.T) {
 	})
 }
 
+func TestHalfClosedPeerStillGetsItsAnswers(t *testing.T) {
+	t.Parallel()
+	b := newInbox()
+	b.on = func(m *Incoming) {
+		for range 30 { // more than the kernel's buffers of a reader that has not begun hold at once
+			_ = m.Flow.Send(sip.NewResponseFromRequest(m.Msg.(*sip.Request), 200, "OK", make([]byte, 30<<10)))
+		}
+	}
+	l := serve(t, Options{MaxQueue: 4 << 20}, b, "tcp://127.0.0.1:0")
+	c := dialTCP(t, l.Endpoints()[0].Addr)
+	put(t, c, streamed("z9hG4bK1"))
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(wantEOF(t, c)), "SIP/2.0 200"); n != 30 {
+		t.Errorf("%d of 30 arrived", n)
+	}
+}
+
 func TestCloseLetsTheLastMessagesLeave(t *testing.T) {
 	t.Parallel()
 	b := newInbox()

@@ -38,6 +38,7 @@ func (c *conn) abort(err error) {
 	}
 	c.queue, c.queued = nil, 0
 	c.nc.Close()
+	c.once.Do(func() { close(c.written) })
 }
 
 func (c *conn) flush() {
