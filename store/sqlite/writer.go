@@ -27,7 +27,8 @@ type writer struct {
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
-	left    int // entries given up by close
+	left    int       // entries given up by close
+	last    time.Time // when the last batch was written
 
 	written, retried atomic.Uint64
 	mu               sync.Mutex
@@ -75,6 +76,7 @@ func (w *writer) run() {
 		case <-w.q.wake:
 			w.gather()
 			w.drain()
+			w.last = time.Now()
 		case waiter := <-w.flushes:
 			waiter <- w.drain()
 		case <-beat.C:
@@ -90,9 +92,14 @@ func (w *writer) run() {
 	}
 }
 
-// gather lets a batch fill up.
+// gather lets a batch fill up, unless nothing was written for as long as that takes: on a
+// quiet server a record can be read as soon as its call has ended.
 func (w *writer) gather() {
-	wait := time.NewTimer(batchWait)
+	pause := batchWait - time.Since(w.last)
+	if pause <= 0 {
+		return
+	}
+	wait := time.NewTimer(pause)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
