@@ -75,7 +75,7 @@ func softphoneAt(t *testing.T, play string) *softphone {
 	dir := t.TempDir()
 	if play == "" {
 		play = filepath.Join(dir, "silence.wav")
-		writeWAV(t, play, make([]int16, 60*8000))
+		writeWAV(t, play, make([]int16, 60*phoneRate))
 	}
 	config := fmt.Sprintf(baresipConfig, "aufile,"+play, baresipModules(t), dir)
 	writeFile(t, filepath.Join(dir, "config"), config)
@@ -242,7 +242,7 @@ func (s *softphone) told() int {
 // hears waits until so much sound has come from the far end.
 func (s *softphone) hears(t *testing.T, d time.Duration) {
 	t.Helper()
-	const bytesPerSecond = 2 * 8000
+	const bytesPerSecond = 2 * phoneRate
 	want := int64(d.Seconds() * bytesPerSecond)
 	eventually(t, fmt.Sprintf("baresip has heard %v", d), func() bool {
 		info, err := os.Stat(s.recording())
@@ -258,12 +258,9 @@ func (s *softphone) heard(t *testing.T) []int16 {
 	s.await(t, "CALL_CLOSED")
 	var samples []int16
 	eventually(t, "baresip has closed its recording", func() bool {
-		b, err := os.ReadFile(s.recording())
-		if err != nil {
-			return false
-		}
-		samples, err = wavSamples(b)
-		return err == nil
+		var err error
+		samples, _, err = readWAV(s.recording())
+		return err == nil && len(samples) > 0
 	})
 	return samples
 }

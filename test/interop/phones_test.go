@@ -4,10 +4,14 @@ package interop
 
 import (
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 )
+
+// challengedInvite finds a 401 to an INVITE in the messages that baresip prints;
+// an escape sequence ends each.
+var challengedInvite = regexp.MustCompile(`SIP/2\.0 401 [^\x1b]*\nCSeq: \d+ INVITE`)
 
 // TestPhonesCallEachOther: two baresips register with digest, one calls the
 // other by its number, and each hears what the other one says.
@@ -21,19 +25,19 @@ func TestPhonesCallEachOther(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			srv := serve(t, setup{config: twoUsers + c.acl})
+			srv := serve(t, setup{config: md5Only + twoUsers + c.acl})
 			domain, params := srv.udp, ""
 			if c.transport == "tcp" {
 				domain, params = srv.tcp, ";transport=tcp"
 			}
 			sayings := t.TempDir()
-			alice, bob := chirp(300, 3000, 30*8000), chirp(3000, 400, 30*8000)
+			alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
 			writeWAV(t, filepath.Join(sayings, "alice.wav"), alice)
 			writeWAV(t, filepath.Join(sayings, "bob.wav"), bob)
 
 			a, b := softphoneAt(t, filepath.Join(sayings, "alice.wav")), softphoneAt(t, filepath.Join(sayings, "bob.wav"))
-			a.login(t, account{user: "1001", password: "first secret", domain: domain, transport: c.transport, register: true})
-			b.login(t, account{user: "1002", password: "second secret", domain: domain, transport: c.transport, register: true})
+			a.login(t, account{user: "1001", password: "first-secret", domain: domain, transport: c.transport, register: true})
+			b.login(t, account{user: "1002", password: "second-secret", domain: domain, transport: c.transport, register: true})
 
 			a.call(t, "sip:1002@"+domain.String()+params)
 			a.hears(t, 3*time.Second)
@@ -42,8 +46,9 @@ func TestPhonesCallEachOther(t *testing.T) {
 			heardByB := b.heard(t)
 
 			// The second second of what each says: the first may be cut by latching.
-			holds(t, "what Alice heard", heardByA, bob[8000:16000], alice[8000:16000])
-			holds(t, "what Bob heard", heardByB, alice[8000:16000], bob[8000:16000])
+			second := func(s []int16) []int16 { return s[phoneRate : 2*phoneRate] }
+			holds(t, "what Alice heard", heardByA, second(bob), second(alice))
+			holds(t, "what Bob heard", heardByB, second(alice), second(bob))
 
 			call := srv.finished(t, 1)[0]
 			expect(t, call, "state", "answered")
@@ -51,24 +56,9 @@ func TestPhonesCallEachOther(t *testing.T) {
 			expect(t, call, "to_user", "1002")
 			expect(t, call, "auth_user", "1001")
 			expect(t, call, "released_by", "caller")
-			challenged := strings.Contains(a.out.String(), "\nProxy-Authorization:") ||
-				strings.Count(a.out.String(), "\nAuthorization:") > strings.Count(a.out.String(), "REGISTER sip:")/2
-			if c.acl != "" && !challenged {
-				t.Error("Alice's INVITE was not challenged, and the ACL trusts nobody")
+			if challenged := challengedInvite.MatchString(a.out.String()); challenged != (c.acl != "") {
+				t.Errorf("Alice's INVITE was challenged: %v", challenged)
 			}
 		})
-	}
-}
-
-// holds checks that a recording holds one sound and not the other.
-func holds(t *testing.T, what string, recording, sound, other []int16) {
-	t.Helper()
-	is, isNot := find(sound, recording), find(other, recording)
-	t.Logf("%s: %.1f s, correlation %.3f (%.3f with the wrong sound)", what, float64(len(recording))/8000, is.score, isNot.score)
-	if is.score < 0.9 {
-		t.Errorf("%s does not hold the sound: correlation %.3f", what, is.score)
-	}
-	if isNot.score > 0.4 {
-		t.Errorf("%s holds the wrong sound: correlation %.3f", what, isNot.score)
 	}
 }

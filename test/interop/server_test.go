@@ -48,13 +48,20 @@ func number(row map[string]any, column string) int64 {
 const twoUsers = `
 [[user]]
 name = "1001"
-password = "first secret"
+password = "first-secret"
 display = "Alice"
 
 [[user]]
 name = "1002"
-password = "second secret"
+password = "second-secret"
 display = "Bob"
+`
+
+// md5Only is for peers that give up when a challenge names an algorithm they do
+// not know, though another challenge follows: SIPp 3.6, baresip 1.0.
+const md5Only = `
+[sip]
+digest = ["md5"]
 `
 
 // trustNobody is an ACL that does not list loopback: everyone is challenged.

@@ -5,6 +5,7 @@ package interop
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -58,12 +59,10 @@ func TestSIPpBuiltInCaller(t *testing.T) {
 // the second leg receives went all the way and what the first sends came back.
 func TestSIPpCallsSIPp(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, transport, table string }{
-		{"udp", "u1", "udp"}, {"tcp", "t1", "tcp"},
-	} {
+	for _, c := range []struct{ name, transport string }{{"udp", "u1"}, {"tcp", "t1"}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			far := sipp(t, "uas", netip.AddrPort{}, "-rtp_echo", "-t", c.transport).listening(t, c.table)
+			far := sipp(t, "uas", netip.AddrPort{}, "-rtp_echo", "-t", c.transport)
 			srv := serve(t, setup{scripts: map[string]string{"50-main.lua": fmt.Sprintf(`
 				return { on_call = function(call)
 					local r = call:bridge("sip:far@%s;transport=%s")
@@ -73,7 +72,7 @@ func TestSIPpCallsSIPp(t *testing.T) {
 			if c.name == "tcp" {
 				remote = srv.tcp
 			}
-			sipp(t, "uac_stream.xml", remote, "-s", "5000", "-t", c.transport).succeeds(t)
+			sipp(t, "uac_stream.xml", remote, "-s", "5000", "-d", "3000", "-t", c.transport).succeeds(t)
 			far.succeeds(t)
 
 			call := srv.finished(t, 1)[0]
@@ -87,7 +86,9 @@ func TestSIPpCallsSIPp(t *testing.T) {
 				atLeast(t, leg, "tx_packets", 2.5*packetsPerSecond)
 				atLeast(t, leg, "rx_packets", 2.5*packetsPerSecond)
 				expect(t, leg, "lost", int64(0))
-				expect(t, leg, "codec", "pcmu")
+				if codec, _ := leg["codec"].(string); !strings.EqualFold(codec, "pcmu") {
+					t.Errorf("codec is %q, want pcmu", codec)
+				}
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,10 +23,10 @@ type sippRun struct {
 
 // sipp starts a scenario of testdata, or one that SIPp brings ("uac", "uas"),
 // for one call unless -m is among the arguments. remote is the far end; the
-// zero address is none.
+// zero address is none, for a scenario that waits. It returns when SIPp has its
+// sockets.
 func sipp(t *testing.T, scenario string, remote netip.AddrPort, args ...string) *sippRun {
 	t.Helper()
-	r := &sippRun{dir: t.TempDir(), addr: freePort(t)}
 	which := []string{"-sn", scenario}
 	if strings.HasSuffix(scenario, ".xml") {
 		path, err := filepath.Abs(filepath.Join("testdata", scenario))
@@ -34,16 +35,21 @@ func sipp(t *testing.T, scenario string, remote netip.AddrPort, args ...string) 
 		}
 		which = []string{"-sf", path}
 	}
-	all := append(which, "-i", "127.0.0.1", "-p", strconv.Itoa(int(r.addr.Port())),
-		"-mi", "127.0.0.1", "-mp", strconv.Itoa(int(freePort(t).Port())&^1),
-		"-m", "1", "-nostdin", "-timeout", "60s", "-timeout_error",
-		"-trace_err", "-error_file", filepath.Join(r.dir, "errors"),
-		"-trace_msg", "-message_file", filepath.Join(r.dir, "messages"),
-		"-trace_stat", "-stf", filepath.Join(r.dir, "stat.csv"))
-	all = append(all, args...)
 	if remote.IsValid() {
-		all = append(all, remote.String())
+		args = append(args, remote.String())
 	}
+	for {
+		if r := trySIPp(t, scenario, append(which, args...)); r != nil {
+			return r
+		}
+	}
+}
+
+// trySIPp returns nil if somebody else has taken one of SIPp's ports.
+func trySIPp(t *testing.T, scenario string, args []string) *sippRun {
+	t.Helper()
+	media := freePort(t)
+	r := &sippRun{dir: t.TempDir(), addr: freePort(t)}
 	// Any bytes are G.711: uac_stream.xml says these.
 	writeFile(t, filepath.Join(r.dir, "speech.ulaw"), strings.Repeat("\x20\x35\xa0\xb5", 4000))
 	// Cleanups run backwards: SIPp has ended when its files are shown.
@@ -52,7 +58,22 @@ func sipp(t *testing.T, scenario string, remote netip.AddrPort, args ...string) 
 			t.Logf("sipp %s errors:\n%s\nmessages:\n%s", scenario, r.file("errors"), r.file("messages"))
 		}
 	})
-	r.process = launch(t, r.dir, "sipp", all...)
+	r.process = launch(t, r.dir, "sipp", append([]string{
+		"-i", "127.0.0.1", "-p", strconv.Itoa(int(r.addr.Port())),
+		"-mi", "127.0.0.1", "-mp", strconv.Itoa(int(media.Port())),
+		"-m", "1", "-nostdin", "-timeout", "60s", "-timeout_error",
+		"-trace_err", "-error_file", filepath.Join(r.dir, "errors"),
+		"-trace_msg", "-message_file", filepath.Join(r.dir, "messages"),
+		"-trace_stat", "-stf", filepath.Join(r.dir, "stat.csv"),
+	}, args...)...)
+	const unconnected = "07"
+	eventually(t, "sipp has its sockets", func() bool {
+		// The media sockets are the last it opens.
+		return !r.running() || slices.Contains(bound(r.cmd.Process.Pid, "udp", unconnected), media)
+	})
+	if !r.running() && strings.Contains(r.out.String(), "Unable to bind") {
+		return nil
+	}
 	return r
 }
 
@@ -89,24 +110,6 @@ func (r *sippRun) stat(t *testing.T, column string) int {
 	}
 	t.Fatalf("sipp has no statistic %s", column)
 	return 0
-}
-
-// listening waits until a SIPp that plays the far end has its socket.
-func (r *sippRun) listening(t *testing.T, table string) *sippRun {
-	t.Helper()
-	state := map[string]string{"udp": "07", "tcp": "0A"}[table]
-	eventually(t, "sipp listens", func() bool {
-		if !r.running() {
-			t.Fatal("sipp has ended")
-		}
-		for _, a := range bound(r.cmd.Process.Pid, table, state) {
-			if a == r.addr {
-				return true
-			}
-		}
-		return false
-	})
-	return r
 }
 
 // freePort is a loopback address that nobody used a moment ago. SIPp cannot
