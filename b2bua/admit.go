@@ -4,6 +4,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
 
 	"tandem/b2bua/auth"
 	"tandem/b2bua/transaction"
@@ -48,7 +51,7 @@ func (s *Server) credentials(tx *transaction.Server) (header string, sent bool) 
 func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) {
 	header, _ := s.credentials(tx)
 	if header == "" {
-		return "", s.challenge(false)
+		return "", s.challenge(tx, false)
 	}
 	name, _ := s.digest.Username(header)
 	cred, found := s.o.Directory.Credential(name)
@@ -56,21 +59,32 @@ func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) 
 	case auth.OK:
 		return name, nil
 	case auth.Foreign:
-		return "", s.challenge(false)
+		return "", s.challenge(tx, false)
 	case auth.Stale:
-		return "", s.challenge(true)
+		return "", s.challenge(tx, true)
 	case auth.Unmatched:
-		return "", s.challenge(false, slices.Collect(maps.Keys(cred.HA1))...)
+		return "", s.challenge(tx, false, slices.Collect(maps.Keys(cred.HA1))...)
 	}
 	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), sourceOf(tx.Flow()),
 		slog.String("method", string(tx.Request().Method)))
 	return "", refuse(403, "")
 }
 
-func (s *Server) challenge(stale bool, only ...auth.Algorithm) *problem {
+func (s *Server) challenge(tx *transaction.Server, stale bool, only ...auth.Algorithm) *problem {
 	p := refuse(401, "")
+	if len(only) == 0 && md5Only(tx.Request()) && slices.Contains(s.o.Algorithms, auth.MD5) {
+		only = []auth.Algorithm{auth.MD5}
+	}
 	for _, c := range s.digest.Challenge(stale, only...) {
 		p.headers = append(p.headers, Header{"WWW-Authenticate", c})
 	}
 	return p
+}
+
+// md5Only knows phones that give up when any of several challenges names SHA-256, where
+// RFC 8760 §2.4 lets them take the MD5 one. That weakens nothing: whoever may answer with
+// MD5 may choose to.
+func md5Only(req *sip.Request) bool {
+	ua, _ := headerOf(req, "User-Agent")
+	return strings.HasPrefix(ua, "baresip v0.") || strings.HasPrefix(ua, "baresip v1.0")
 }

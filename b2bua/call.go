@@ -51,19 +51,20 @@ type Call struct {
 	shared sharedFacts
 
 	// owned by the call's goroutine
-	caller      *Leg
-	legs        []*Leg // the caller's first
-	ops         map[*op]struct{}
-	joined      *joined        // the leg that the caller talks to
-	holdMusic   []media.Source // instead of passing a hold on
-	lastFailure *Failure
-	handlerDone bool
-	releasedBy  Side
-	times       callTimes
-	timeline    timeline
-	noACK       bool
-	recordDone  bool
-	recording   string // the first one, below the recordings folder
+	caller       *Leg
+	legs         []*Leg // the caller's first
+	ops          map[*op]struct{}
+	joined       *joined        // the leg that the caller talks to
+	holdMusic    []media.Source // instead of passing a hold on
+	lastFailure  *Failure
+	handlerDone  bool
+	releasedBy   Side
+	times        callTimes
+	timeline     timeline
+	noACK        bool
+	mediaTimeout bool
+	recordDone   bool
+	recording    string // the first one, below the recordings folder
 }
 
 // Side is who ended something.

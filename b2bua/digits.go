@@ -32,6 +32,8 @@ func (m *mediaHappened) apply(c *Call) {
 		l.heard(m.e.Digit)
 	case media.EventFirstRTP:
 		c.note(l.name(), "media", "first RTP")
+	case media.EventTimeout:
+		c.checkSilence()
 	case media.EventFailed:
 		c.log.Error("a media session failed; its leg is ended", "leg", l.name())
 		l.by = BySystem

@@ -388,3 +388,31 @@ func TestGatherTimers(t *testing.T) {
 		})
 	}
 }
+
+func TestMediaTimeoutEndsTheCall(t *testing.T) {
+	inWorld(t, answering, func(w *world) {
+		a := w.peer(1)
+		a.talks("700")
+		since := time.Now()
+		bye := a.request(sip.BYE)
+		a.answer(bye, 200, "", "")
+		if d := time.Since(since); d < 20*time.Second || d > 21*time.Second {
+			t.Errorf("BYE after %v, want 20s", d)
+		}
+		if r := w.last(); !strings.Contains(r.Call.Flags, store.FlagMediaTimeout) || !strings.Contains(r.Call.Flags, store.FlagSilent) {
+			t.Errorf("flags: %q", r.Call.Flags)
+		}
+	}, func(o *Options) { o.MediaTimeout = 20 * time.Second })
+}
+
+func TestNoMediaTimeoutOnHold(t *testing.T) {
+	inWorld(t, answering, func(w *world) {
+		a := w.peer(1)
+		a.talks("700")
+		a.send("INVITE", "", a.body+"a=inactive\r\n")
+		a.response(200)
+		a.send("ACK", "", "")
+		a.silent(2 * time.Minute)
+		a.hangsUp()
+	}, func(o *Options) { o.MediaTimeout = 20 * time.Second })
+}

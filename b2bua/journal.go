@@ -223,6 +223,9 @@ func (c *Call) flags(r *store.Call) string {
 	if r.PDDMS > slowSetup.Milliseconds() {
 		flags = append(flags, store.FlagSlowSetup)
 	}
+	if c.mediaTimeout {
+		flags = append(flags, store.FlagMediaTimeout)
+	}
 	if retransmitted > 0 {
 		flags = append(flags, store.FlagRetransmits)
 	}

@@ -56,8 +56,9 @@ type Options struct {
 	Codecs     []string
 	Recordings string // the folder recordings lie below
 	Node       string // of the records
-	MaxCalls   int    // at once; 0: no limit
+	MaxCalls   int    // at once; 0: no limit (SetMaxCalls)
 
+	MediaTimeout   time.Duration // end a call when no side has sent for so long, hold apart; 0: never
 	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever
 
 	Timers transaction.Timers
@@ -71,6 +72,7 @@ type Server struct {
 	tx     *transaction.Layer
 	digest *auth.Digest
 	acl    atomic.Pointer[auth.ACL]
+	room   atomic.Int64 // calls at once; 0: no limit
 	panics atomic.Int64
 
 	ctx    context.Context // ends with the server
@@ -112,6 +114,7 @@ func New(o Options) (*Server, error) {
 		quiet:   make(chan struct{}),
 	}
 	s.acl.Store(o.ACL)
+	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
 	o.Transport.Serve(s.tx)
@@ -120,6 +123,9 @@ func New(o Options) (*Server, error) {
 
 // SetACL replaces the access list, for calls that come from now on.
 func (s *Server) SetACL(a *auth.ACL) { s.acl.Store(a) }
+
+// SetMaxCalls changes how many calls may be up at once; calls in progress stay.
+func (s *Server) SetMaxCalls(n int) { s.room.Store(int64(n)) }
 
 // Panics is how many panics were caught since the start.
 func (s *Server) Panics() int64 { return s.panics.Load() }
@@ -178,7 +184,7 @@ func (s *Server) admit(c *Call) (ok bool, retry time.Duration) {
 	switch {
 	case s.draining:
 		return false, 30 * time.Second
-	case s.o.MaxCalls > 0 && len(s.calls) >= s.o.MaxCalls:
+	case s.room.Load() > 0 && int64(len(s.calls)) >= s.room.Load():
 		return false, 5 * time.Second
 	}
 	s.calls[c.id] = c

@@ -97,7 +97,7 @@ type DB struct {
 
 // Limits bounds what is taken on; 0 is no limit.
 type Limits struct {
-	Calls          int       `toml:"calls"`
+	Calls          int       `toml:"calls" reload:"live"`
 	CallsPerSecond int       `toml:"calls_per_second" reload:"live"`
 	Emergency      []string  `toml:"emergency" reload:"live"`
 	PerSource      PerSource `toml:"per_source" reload:"live"`

@@ -14,8 +14,6 @@ import (
 var unbuilt = []struct{ key, also string }{
 	{key: "sip.tls_cert"},
 	{key: "sip.tls_key"},
-	{key: "sip.session_expires", also: "0"},
-	{key: "media.timeout", also: "0"},
 	{key: "scripts.http"},
 	{key: "db"},
 	{key: "limits.calls_per_second"},

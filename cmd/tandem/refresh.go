@@ -29,6 +29,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	}
 	s.directory.users.Store(&users)
 	s.sip.SetACL(accessList(after.ACL))
+	s.sip.SetMaxCalls(after.Limits.Calls)
 	s.api.SetAccess(access(after.Config))
 	s.current.Store(&after)
 

@@ -191,6 +191,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar, Journal: journal,
 		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: algorithms, ACL: accessList(cfg.ACL),
 		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
+		SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
 	})
 	if err != nil {
 		return err
