@@ -195,7 +195,7 @@ func TestTalkOff(t *testing.T) {
 			f1, f2, f3 := 250+600*rnd.Float64(), 800+1500*rnd.Float64(), 2400+800*rnd.Float64()
 			for k := range gain {
 				hz := target * float64(k+1)
-				gain[k] = 1/(1+math.Pow((hz-f1)/80, 2)) + 0.6/(1+math.Pow((hz-f2)/100, 2)) + 0.3/(1+math.Pow((hz-f3)/150, 2))
+				gain[k] = resonance(hz, f1, 40) + 0.6*resonance(hz, f2, 50) + 0.3*resonance(hz, f3, 75)
 			}
 		}
 		pitch += (target-pitch)*0.002 + 0.02*math.Sin(float64(i)/300)
@@ -221,6 +221,9 @@ func TestTalkOff(t *testing.T) {
 		t.Errorf("heard %q", digits)
 	}
 }
+
+// resonance is the gain of a formant with half its bandwidth, in Hz.
+func resonance(hz, at, half float64) float64 { return 1 / math.Hypot(1, (hz-at)/half) }
 
 func TestDetectDoesNotAllocate(t *testing.T) {
 	pcm := dial(t, "1", 100*ms, 100*ms, 8000)
