@@ -9,7 +9,9 @@ var errMoving = errors.New("media: a session is moving")
 // brings both to one worker. A session bridged with itself echoes. Errors: ErrClosed.
 func Bridge(a, b *Session) error {
 	if a == b {
-		if !a.do(func(m *stream) { m.unbridge(); m.link(m) }) {
+		var linked bool
+		a.do(func(m *stream) { m.unbridge(); m.link(m); linked = m.peer == m })
+		if !linked {
 			return ErrClosed
 		}
 		return nil
@@ -37,7 +39,7 @@ func bridgeOnce(a, b *Session) error {
 		switch {
 		case !here:
 			err = errMoving
-		case other.ended:
+		case other.ended || m.ended:
 			err = ErrClosed
 		default:
 			m.unbridge()
@@ -67,6 +69,9 @@ func (s *Session) on(w *worker) (*stream, bool) {
 }
 
 func (m *stream) link(peer *stream) {
+	if m.ended {
+		return
+	}
 	m.peer = peer
 	m.startFrames()
 }
@@ -89,7 +94,7 @@ func (m *stream) unbridge() {
 // the sockets before any other command.
 func (m *stream) move(to *worker) {
 	from := m.worker
-	if from == to {
+	if from == to || m.ended {
 		return
 	}
 	m.unbridge()
@@ -104,7 +109,9 @@ func (m *stream) move(to *worker) {
 	from.load.Add(-1)
 	to.load.Add(1)
 	rearm := func(m *stream) {
-		m.attach()
+		if m.attach(); m.ended {
+			return
+		}
 		for _, t := range running {
 			m.worker.wheel.resume(t)
 		}

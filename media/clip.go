@@ -3,8 +3,10 @@ package media
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"time"
 
+	"tandem/media/codec"
 	"tandem/media/wav"
 )
 
@@ -29,6 +31,11 @@ func LoadClip(fsys fs.FS, name string) (*Clip, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
+	for i := range formats {
+		if _, err := codec.NewResampler(audio.Rate, formats[i].SampleRate); err != nil {
+			return nil, fmt.Errorf("media: %s: %w", name, err)
+		}
+	}
 	return &Clip{name: name, audio: audio}, nil
 }
 
@@ -42,16 +49,46 @@ func (c *Clip) track(f *format) *track { return c.get(f, c.encode) }
 
 func (c *Clip) encode(f *format) *track {
 	length := int(int64(len(c.audio.PCM)) * int64(f.perMs) * 1000 / int64(c.audio.Rate))
-	return newTrack(f, length, encodeFrom(f, c.reader(f.SampleRate)))
+	read := c.samples()
+	if c.audio.Rate != f.SampleRate {
+		r, err := codec.NewResampler(c.audio.Rate, f.SampleRate)
+		if err != nil {
+			return silentTrack(0) // LoadClip has refused such a rate
+		}
+		read = resample(r, read)
+	}
+	return newTrack(f, length, encodeFrom(f, read))
 }
 
-// reader gives the clip's samples in order, at the rate asked for.
-func (c *Clip) reader(rate int) func(dst []int16) int {
+// samples gives the clip's samples in order, and silence behind them.
+func (c *Clip) samples() func(dst []int16) int {
 	rest := c.audio.PCM
 	return func(dst []int16) int {
 		n := copy(dst, rest)
 		rest = rest[n:]
-		return n
+		clear(dst[n:])
+		return len(dst)
+	}
+}
+
+// resample gives what read gives at another rate, without the delay of the filter.
+func resample(r *codec.Resampler, read func([]int16) int) func(dst []int16) int {
+	var in [480]int16
+	out := make([]int16, r.OutputLen(len(in)))
+	var rest []int16
+	skip := int(math.Round(r.Delay()))
+	return func(dst []int16) int {
+		for n := 0; n < len(dst); {
+			if len(rest) == 0 {
+				read(in[:])
+				rest = out[:r.Process(out, in[:])]
+			}
+			drop := min(skip, len(rest))
+			skip, rest = skip-drop, rest[drop:]
+			got := copy(dst[n:], rest)
+			n, rest = n+got, rest[got:]
+		}
+		return len(dst)
 	}
 }
 

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ type disk struct {
 
 	mu     sync.Mutex
 	list   []*Recording
-	closed bool
+	closed bool // no recording will come any more
+	gone   bool // the goroutine has ended
 }
 
 func newDisk(e *Engine) *disk {
@@ -40,11 +42,16 @@ func (d *disk) filled(r *ring) {
 	}
 }
 
-func (d *disk) add(r *Recording) {
+// add takes a recording over; false once the goroutine has ended.
+func (d *disk) add(r *Recording) bool {
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone {
+		return false
+	}
 	d.list = append(d.list, r)
-	d.mu.Unlock()
 	d.ring()
+	return true
 }
 
 func (d *disk) close() {
@@ -58,19 +65,14 @@ func (d *disk) close() {
 func (d *disk) run() {
 	var timer clock.Timer
 	for range d.bell {
-		d.mu.Lock()
-		list, closed := append([]*Recording(nil), d.list...), d.closed
-		d.mu.Unlock()
-		for _, r := range list {
-			if r.drain() {
-				d.remove(r)
-			}
-		}
+		d.drain()
 		d.mu.Lock()
 		left := len(d.list)
+		d.gone = d.closed && left == 0
+		over := d.gone
 		d.mu.Unlock()
 		switch {
-		case closed && left == 0:
+		case over:
 			return
 		case left == 0:
 		case timer == nil:
@@ -78,6 +80,17 @@ func (d *disk) run() {
 			defer timer.Stop()
 		default:
 			timer.Reset(diskEvery)
+		}
+	}
+}
+
+func (d *disk) drain() {
+	d.mu.Lock()
+	list := slices.Clone(d.list)
+	d.mu.Unlock()
+	for _, r := range list {
+		if r.drain() {
+			d.remove(r)
 		}
 	}
 }

@@ -29,10 +29,19 @@ func (s *Session) SendDTMF(digits string) *Playback {
 		return b
 	}
 	job := &keyJob{playback: b, digits: digits}
-	if !s.post(func(m *stream) { m.keys = append(m.keys, job); m.startFrames() }) {
+	if !s.post(func(m *stream) { m.queueKeys(job) }) {
 		b.end(ErrClosed)
 	}
 	return b
+}
+
+func (m *stream) queueKeys(job *keyJob) {
+	if m.ended {
+		job.playback.end(ErrClosed)
+		return
+	}
+	m.keys = append(m.keys, job)
+	m.startFrames()
 }
 
 // keyFrame gives the first job its frame; false when no job is left.
@@ -109,7 +118,7 @@ func (h *hearing) init(m *stream) {
 
 func (m *stream) hear(h rtp.Header, payload []byte) {
 	r := &m.hearing
-	m.tell(r.receiver.Receive(r.keys[:0], dtmf.Packet{
+	m.tellKeys(r.receiver.Receive(r.keys[:0], dtmf.Packet{
 		Sequence: h.Sequence, Timestamp: h.Timestamp, SSRC: h.SSRC, Marker: h.Marker,
 		Payload: payload, ClockRate: m.p.format.ClockRate, At: m.arrival(),
 	}))
@@ -120,13 +129,13 @@ func (m *stream) hear(h rtp.Header, payload []byte) {
 
 func (m *stream) expireKey() {
 	r := &m.hearing
-	m.tell(r.receiver.Expire(r.keys[:0], m.arrival()))
+	m.tellKeys(r.receiver.Expire(r.keys[:0], m.arrival()))
 	if r.receiver.Down() {
 		m.arm(&r.lost, m.now().Add(lostCheck))
 	}
 }
 
-func (m *stream) tell(keys []dtmf.Key) {
+func (m *stream) tellKeys(keys []dtmf.Key) {
 	for _, k := range keys {
 		e := Event{Kind: EventDigit, Digit: k.Digit}
 		if k.Released {

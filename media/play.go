@@ -91,6 +91,10 @@ func (p *player) prime() {
 }
 
 func (m *stream) startPlayback(p *player) {
+	if m.ended {
+		p.playback.end(ErrClosed)
+		return
+	}
 	m.endPlayback(ErrStopped)
 	if len(p.tracks) == 0 {
 		m.finish(p.playback, nil)

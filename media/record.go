@@ -1,6 +1,7 @@
 package media
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +93,9 @@ func (s *Session) Record(o RecordOptions) (*Recording, error) {
 		return nil, err
 	}
 	r := &Recording{session: s, done: make(chan struct{}), rate: rate, path: o.Path, tape: tape}
-	s.engine.disk.add(r)
+	if !s.engine.disk.add(r) {
+		return nil, errors.Join(ErrClosed, tape.close(0))
+	}
 	if !s.post(func(m *stream) { m.startRecording(r, o) }) {
 		r.finish(0, recordHangup)
 		return nil, ErrClosed
@@ -127,6 +130,10 @@ type recorder struct {
 }
 
 func (m *stream) startRecording(r *Recording, o RecordOptions) {
+	if m.ended {
+		r.finish(0, recordHangup)
+		return
+	}
 	m.endRecording(recordStopped)
 	m.record = &recorder{recording: r, options: o, stream: m, start: m.now(), sound: m.now()}
 	m.record.timer = timer{stream: m, run: (*stream).limitRecording}

@@ -48,7 +48,8 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 // LocalAddr is where the peer is told to send.
 func (s *Session) LocalAddr() netip.AddrPort { return s.local }
 
-// post queues a command for the session's worker; false if the session has ended.
+// post queues a command for the session's worker; false if the session has ended. One that
+// is queued does run, though perhaps on a stream that has ended meanwhile.
 func (s *Session) post(f func(*stream)) bool {
 	s.mu.Lock()
 	if s.gone {
@@ -65,24 +66,14 @@ func (s *Session) post(f func(*stream)) bool {
 	return true
 }
 
-// do posts a command and waits until it has run; false if it never will.
+// do posts a command and waits until it has run; false if the session has ended.
 func (s *Session) do(f func(*stream)) bool {
 	ran := make(chan struct{})
-	if !s.post(func(st *stream) { defer close(ran); f(st) }) {
+	if !s.post(func(m *stream) { defer close(ran); f(m) }) {
 		return false
 	}
-	select {
-	case <-ran:
-		return true
-	case <-s.done:
-		// Commands are dropped once the session has ended, but this one may have run.
-		select {
-		case <-ran:
-			return true
-		default:
-			return false
-		}
-	}
+	<-ran
+	return true
 }
 
 // Stats is a snapshot, or the final figures once the session is closed.
@@ -103,16 +94,21 @@ func (s *Session) KeepAlive(on bool) {
 // Close ends what plays and records, gives the port back and returns the final figures.
 // Further calls return the same.
 func (s *Session) Close() Stats {
-	s.post(func(m *stream) { m.end(nil) })
+	s.post((*stream).end)
 	<-s.done
 	return s.final
 }
 
-// end marks the session as over; the worker calls it once, after the last event.
+// end marks the session as over and runs what was still asked of it; the worker calls it
+// once, after the last event.
 func (s *Session) end(final Stats) {
 	s.mu.Lock()
+	rest := s.pending
 	s.gone, s.pending, s.final = true, nil, final
 	s.mu.Unlock()
+	for _, f := range rest {
+		s.stream.worker.command(s.stream, f)
+	}
 	s.engine.forget(s)
 	close(s.done)
 }

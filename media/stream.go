@@ -17,6 +17,7 @@ type stream struct {
 	rtcp    *socket
 	ended   bool
 	faulted bool
+	parting []Event // of the end itself
 
 	p     *params // nil before offer and answer
 	latch latch
@@ -37,7 +38,8 @@ type stream struct {
 	record  *recorder
 	watch   timer     // the peer's silence
 	waiting time.Time // since when nothing has come
-	timeout bool      // already told
+	timeout bool      // already told,
+	told    time.Time // when this was the last packet
 	report  reporter
 }
 
@@ -60,6 +62,9 @@ func newStream(s *Session, p *pair) *stream {
 
 // attach begins the stream's life on the worker of its session.
 func (m *stream) attach() {
+	if m.ended {
+		return
+	}
 	s := m.session
 	s.mu.Lock()
 	m.worker = s.worker
@@ -94,14 +99,25 @@ func (m *stream) arm(t *timer, at time.Time) { m.worker.wheel.set(t, at) }
 func (m *stream) disarm(t *timer) { m.worker.wheel.clear(t) }
 
 func (m *stream) emit(e Event) {
+	e.At = m.now()
+	if m.ended { // nothing that is told may keep the rest from ending
+		m.parting = append(m.parting, e)
+		return
+	}
+	m.tell(e)
+}
+
+func (m *stream) tell(e Event) {
 	if f := m.session.opts.OnEvent; f != nil {
-		e.At = m.now()
 		f(e)
 	}
 }
 
 // setParams takes the outcome of an offer and answer. Each one unlocks the latch.
 func (m *stream) setParams(p *params) {
+	if m.ended {
+		return
+	}
 	m.p = p
 	m.latch.promise(p.promised)
 	m.rearmTimeout()
@@ -134,11 +150,11 @@ func (m *stream) fail() {
 		return
 	}
 	m.faulted = true
-	m.end(ErrClosed)
+	m.end()
 }
 
 // end closes all that hangs on the stream, then its sockets, and publishes the figures.
-func (m *stream) end(err error) {
+func (m *stream) end() {
 	if m.ended {
 		return
 	}
@@ -151,6 +167,9 @@ func (m *stream) end(err error) {
 	m.report.bye()
 	if m.faulted {
 		m.emit(Event{Kind: EventFailed})
+	}
+	for _, e := range m.parting {
+		m.tell(e)
 	}
 }
 
@@ -189,7 +208,10 @@ func (m *stream) watchSilence() {
 	d := m.session.opts.Timeout
 	since := m.waiting
 	if m.last.After(since) {
-		since, m.timeout = m.last, false
+		since = m.last
+	}
+	if m.last != m.told {
+		m.timeout = false
 	}
 	silent := m.now().Sub(since)
 	switch {
@@ -200,7 +222,7 @@ func (m *stream) watchSilence() {
 		m.arm(&m.watch, since.Add(d))
 		return
 	case !m.timeout:
-		m.timeout = true
+		m.timeout, m.told = true, m.last
 		m.emit(Event{Kind: EventTimeout, Duration: silent})
 	}
 	m.arm(&m.watch, m.now().Add(d))

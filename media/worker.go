@@ -115,9 +115,7 @@ func (s *Session) serve(w *worker) {
 
 func (w *worker) command(m *stream, f func(*stream)) {
 	defer w.recovered(m)
-	if !m.ended {
-		f(m)
-	}
+	f(m)
 }
 
 func (w *worker) receive(s *socket) {
@@ -142,6 +140,16 @@ func (w *worker) fire(t *timer) {
 func (w *worker) recovered(m *stream) {
 	if fault := recover(); fault != nil {
 		w.engine.panics.report(w.engine.log, w.now, fault, debug.Stack())
-		m.fail()
+		w.fail(m)
 	}
+}
+
+// fail ends the stream; a second fault on the way is counted and goes no further.
+func (w *worker) fail(m *stream) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.engine.panics.report(w.engine.log, w.now, fault, debug.Stack())
+		}
+	}()
+	m.fail()
 }

@@ -1,0 +1,513 @@
+package media
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tandem/media/dtmf"
+	"tandem/media/sdp"
+)
+
+func TestStrangersAreNotHeard(t *testing.T) {
+	t.Parallel()
+	setups(t, func(t *testing.T, o Options) {
+		e := newEngine(t, o)
+		s, p, stranger := open(t, e, SessionOptions{}), newPeer(t), newPeer(t)
+		p.call(s, "0")
+		if err := Bridge(s, s); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 30 { // before and while the right source sends
+			stranger.sendTo(p.to, sound(200))
+			if i >= 10 {
+				p.send(sound(i))
+				for got := p.next(); !bytes.Equal(got.payload, sound(i)); got = p.next() {
+					t.Fatalf("packet %d: heard the stranger", i)
+				}
+			}
+		}
+		for { // what the stranger heard before the right source came
+			if _, ok := stranger.hear(50 * time.Millisecond); !ok {
+				break
+			}
+		}
+		for i := range 10 {
+			stranger.sendTo(p.to, sound(201))
+			p.send(sound(i))
+			p.next()
+		}
+		if got, ok := stranger.hear(100 * time.Millisecond); ok {
+			t.Errorf("a stranger was sent %+v", got.Header)
+		}
+		if st := s.Stats(); st.Strangers < 10 || !st.Latched || st.Remote != p.addr() {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestSendsToWherePacketsComeFrom(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{Signalling: netip.MustParseAddr("203.0.113.5"), KeepAlive: true}, func(t *testing.T, b *bubble) {
+		nat := memoryPeer(t, b.mem, "203.0.113.5:61000") // the promised address is private
+		nat.to = b.peer.to
+		for i := range 10 {
+			nat.send(sound(i))
+			time.Sleep(20 * time.Millisecond)
+		}
+		if got, ok := nat.hear(100 * time.Millisecond); !ok {
+			t.Fatal("nothing came back through the NAT")
+		} else if got.Sequence == 0 {
+			t.Error("no stream")
+		}
+		st := b.Stats()
+		if st.Remote != nat.addr() || st.Promised != b.peer.addr() {
+			t.Errorf("sends to %v, promised %v", st.Remote, st.Promised)
+		}
+		if k := b.kinds(); len(k) != 1 || k[0] != EventFirstRTP || b.events[0].Remote != nat.addr() {
+			t.Errorf("events %v", b.events)
+		}
+	})
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{KeepAlive: true, Timeout: 2 * time.Second}, func(t *testing.T, b *bubble) {
+		b.peer.send(sound(1))
+		if _, err := b.Answer(b.peer.offer("0", "a=sendonly\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if !b.Held() {
+			t.Error("not held")
+		}
+		synctest.Wait()
+		b.peer.collect()
+		pb := b.Play([]Source{clipOf(ramp(8000, 1), 8000)}, PlayOptions{})
+		if got := b.peer.collect(); len(got) > 0 {
+			t.Errorf("%d packets to a peer that holds us", len(got))
+		}
+		<-pb.Done() // it goes on unheard
+		time.Sleep(time.Minute)
+		if k := b.kinds(); len(k) != 2 { // first RTP, played; no timeout on hold
+			t.Errorf("events %v", k)
+		}
+		if _, err := b.Answer(b.peer.offer("0", "")); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := b.peer.hear(time.Second); !ok || b.Held() {
+			t.Error("still held")
+		}
+		b.SetDirection(sdp.SendOnly)
+		if !strings.Contains(string(b.Offer()), "a=sendonly") {
+			t.Error("our hold is not offered")
+		}
+		if b.Held() {
+			t.Error("that we hold the peer does not mean that it holds us")
+		}
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{Timeout: 5 * time.Second}, func(t *testing.T, b *bubble) {
+		start := time.Now()
+		time.Sleep(4 * time.Second)
+		b.peer.send(sound(0))
+		time.Sleep(20 * time.Second)
+		b.peer.send(sound(1))
+		time.Sleep(20 * time.Second)
+		want := []EventKind{EventFirstRTP, EventTimeout, EventTimeout}
+		if got := b.kinds(); len(got) != 3 || got[1] != want[1] || got[2] != want[2] {
+			t.Fatalf("events %v, want %v", got, want)
+		}
+		for i, at := range []time.Duration{9 * time.Second, 29 * time.Second} {
+			if got := b.events[i+1].At.Sub(start); got < at || got > at+5*time.Second+time.Millisecond {
+				t.Errorf("timeout after %v", got)
+			}
+		}
+	})
+}
+
+func TestSendDTMF(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
+		start := time.Now()
+		done := b.SendDTMF("1,#")
+		var got []packet
+		for {
+			p, ok := b.peer.hear(3 * time.Second)
+			if !ok {
+				break
+			}
+			got = append(got, p)
+		}
+		if <-done.Done(); done.Err() != nil {
+			t.Fatal(done.Err())
+		}
+		var r dtmf.Receiver
+		var keys []dtmf.Key
+		for i, p := range got {
+			if p.PayloadType != 96 || p.Sequence != got[0].Sequence+uint16(i) {
+				t.Errorf("packet %d: %+v", i, p.Header)
+			}
+			keys = r.Receive(keys, dtmf.Packet{Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC,
+				Marker: p.Marker, Payload: p.payload, ClockRate: 8000, At: p.at.Sub(start)})
+		}
+		if len(keys) != 4 || keys[0].Digit != '1' || keys[1].Duration != 160*time.Millisecond || keys[2].Digit != '#' {
+			t.Fatalf("heard %+v", keys)
+		}
+		var second packet
+		ends := 0
+		for _, p := range got {
+			if e, _ := dtmf.ParseEvent(p.payload); e.End {
+				ends++
+			} else if e.Code == 11 && second.payload == nil {
+				second = p
+			}
+		}
+		if ends != 6 {
+			t.Errorf("%d end packets, want 3 a digit", ends)
+		}
+		if at := second.at.Sub(start); at < 1200*time.Millisecond || at > 1300*time.Millisecond {
+			t.Errorf("the second key came after %v, want a tone, a gap and a second", at)
+		}
+		if grown := second.Timestamp - got[0].Timestamp; grown != uint32(second.at.Sub(start).Milliseconds()*8) {
+			t.Errorf("the timestamp grew by %d meanwhile", grown)
+		}
+	})
+}
+
+func TestSendDTMFPausesThePrompt(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
+		pcm := ramp(3200, 1)
+		pb := b.Play([]Source{clipOf(pcm, 8000)}, PlayOptions{})
+		time.Sleep(90 * time.Millisecond)
+		b.SendDTMF("12")
+		b.SendDTMF("3")
+		got := b.peer.collect()
+		<-pb.Done()
+		var heard []byte
+		digits := 0
+		for _, p := range got {
+			if p.PayloadType == 0 {
+				heard = append(heard, p.payload...)
+			} else if p.Marker {
+				digits++
+			}
+		}
+		if !bytes.Equal(heard, muLawOf(pcm)) || digits != 3 {
+			t.Errorf("%d bytes of the prompt and %d digits", len(heard), digits)
+		}
+		checkStream(t, got)
+	})
+}
+
+func TestSendDTMFThatCannotBe(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
+		if bad := b.SendDTMF("12x"); bad.Err() == nil || !strings.Contains(bad.Err().Error(), "'x'") {
+			t.Errorf("error %v", bad.Err())
+		}
+		if _, err := b.Answer(b.peer.offer("0", "")); err != nil {
+			t.Fatal(err)
+		}
+		none := b.SendDTMF("1")
+		if <-none.Done(); !errors.Is(none.Err(), ErrNoEvents) {
+			t.Errorf("error %v", none.Err())
+		}
+		if _, err := b.Answer(b.peer.offer("0 96", eventLines)); err != nil {
+			t.Fatal(err)
+		}
+		long := b.SendDTMF("123456")
+		long.Stop()
+		if <-long.Done(); !errors.Is(long.Err(), ErrStopped) {
+			t.Errorf("error %v", long.Err())
+		}
+	})
+}
+
+func TestHearsADigitWhoseEndIsLost(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
+		e := dtmf.Event{Code: 5, Duration: 160}.Payload()
+		b.peer.h.PayloadType, b.peer.h.Marker = 96, true
+		b.peer.send(e[:])
+		time.Sleep(time.Second)
+		if k := b.kinds(); len(k) != 3 || k[1] != EventDigit || k[2] != EventDigitEnd {
+			t.Fatalf("events %v", k)
+		}
+		if b.Stats().Digits != 1 {
+			t.Errorf("stats %+v", b.Stats())
+		}
+	})
+}
+
+func TestFaultEndsOneSession(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var failed atomic.Bool
+	e := newEngine(t, Options{Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	bad, p := open(t, e, SessionOptions{OnEvent: func(e Event) {
+		switch e.Kind {
+		case EventDigit:
+			panic("injected")
+		case EventFailed:
+			failed.Store(true)
+		}
+	}}), newPeer(t)
+	p.call(bad, "0")
+	good, q := open(t, e, SessionOptions{}), newPeer(t)
+	q.call(good, "0")
+	if err := Bridge(good, good); err != nil {
+		t.Fatal(err)
+	}
+	pb := bad.Play([]Source{Silence(time.Hour)}, PlayOptions{})
+	p.press('1', 1)
+	<-pb.Done()
+	if st := bad.Close(); !st.Recovered || !failed.Load() {
+		t.Errorf("stats %+v", st)
+	}
+	q.send(sound(1))
+	q.next()
+	if e.Panics() != 1 || !strings.Contains(log.String(), "injected") {
+		t.Errorf("%d faults counted, log: %s", e.Panics(), log.String())
+	}
+	if _, used := e.Ports(); used != 1 {
+		t.Errorf("%d ports in use", used)
+	}
+}
+
+func TestFaultWhileEndingStillEnds(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, Options{Workers: 1})
+	s := open(t, e, SessionOptions{OnEvent: func(Event) { panic("always") }})
+	s.Play(nil, PlayOptions{})
+	pb := s.Play([]Source{Silence(time.Hour)}, PlayOptions{})
+	<-pb.Done()
+	s.Close()
+	if _, used := e.Ports(); used != 0 {
+		t.Errorf("%d ports in use", used)
+	}
+}
+
+func TestCloseIsIdempotentAndGivesAllBack(t *testing.T) {
+	t.Parallel()
+	setups(t, func(t *testing.T, o Options) {
+		e := newEngine(t, o)
+		s, p := open(t, e, SessionOptions{}), newPeer(t)
+		p.call(s, "0")
+		Bridge(s, s)
+		p.send(sound(1))
+		p.next()
+		pb, keys := s.Play([]Source{Silence(time.Hour)}, PlayOptions{}), s.SendDTMF("1,2,3")
+		var all [4]Stats
+		var closers sync.WaitGroup
+		for i := range all {
+			closers.Go(func() { all[i] = s.Close() })
+		}
+		closers.Wait()
+		for _, st := range append(all[1:], s.Stats()) {
+			if st != all[0] || st.RxPackets != 1 {
+				t.Errorf("stats %+v", st)
+			}
+		}
+		<-pb.Done()
+		<-keys.Done()
+		if !errors.Is(pb.Err(), ErrClosed) || !errors.Is(keys.Err(), ErrClosed) {
+			t.Errorf("playback ended by %v, keys by %v", pb.Err(), keys.Err())
+		}
+		if late := s.Play([]Source{Silence(0)}, PlayOptions{}); !errors.Is(late.Err(), ErrClosed) {
+			t.Errorf("play after the end: %v", late.Err())
+		}
+		if _, err := s.Record(RecordOptions{Path: t.TempDir() + "/x.wav"}); !errors.Is(err, ErrClosed) {
+			t.Errorf("record after the end: %v", err)
+		}
+		if _, used := e.Ports(); used != 0 {
+			t.Errorf("%d ports in use", used)
+		}
+		e.Close()
+		e.Close()
+		if _, err := e.Open(SessionOptions{}); !errors.Is(err, ErrClosed) {
+			t.Errorf("open after the end: %v", err)
+		}
+	})
+}
+
+// TestNothingLeaks opens and closes engines with all that can hang on them. It runs alone:
+// it counts goroutines.
+func TestNothingLeaks(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, b := range []Backend{Epoll(), Sockets(), NewMemory()} {
+		e, err := New(Options{Workers: 3, Backend: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []*Session
+		for range 10 {
+			s, err := e.Open(SessionOptions{Bind: localhost, KeepAlive: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Answer(theirSDP("c=IN IP4 127.0.0.1\r\nm=audio 9 RTP/AVP 0\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Record(RecordOptions{Path: t.TempDir() + "/x.wav"}); err != nil {
+				t.Fatal(err)
+			}
+			s.Play([]Source{clipOf(ramp(8000, 1), 8000)}, PlayOptions{Loop: -1})
+			all = append(all, s)
+		}
+		for i := range 9 {
+			Bridge(all[i], all[i+1])
+		}
+		all[3].Close()
+		e.Close()
+	}
+	until := time.Now().Add(5 * time.Second)
+	for runtime.NumGoroutine() > before {
+		if time.Now().After(until) {
+			b := make([]byte, 1<<16)
+			t.Fatalf("%d goroutines before, %d after\n%s", before, runtime.NumGoroutine(), b[:runtime.Stack(b, true)])
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestGarbageIsCounted(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
+		for _, garbage := range [][]byte{{}, {0x80}, bytes.Repeat([]byte{0xFF}, 2000), []byte("INVITE sip:x SIP/2.0"),
+			append([]byte{0x8F, 0, 0, 1}, make([]byte, 8)...), make([]byte, 1500)} {
+			b.peer.write(garbage, b.peer.to)
+		}
+		b.peer.h.PayloadType = 34 // never agreed on
+		b.peer.send(sound(1))
+		b.peer.h.PayloadType = 0
+		b.peer.send(sound(1))
+		synctest.Wait()
+		if st := b.Stats(); st.RxPackets != 1 || st.Malformed == 0 {
+			t.Errorf("stats %+v", st)
+		}
+	})
+}
+
+func TestRelayDoesNotAllocate(t *testing.T) {
+	e := newEngine(t, Options{Workers: 1})
+	a, b := open(t, e, SessionOptions{}), open(t, e, SessionOptions{})
+	pa, pb := newPeer(t), newPeer(t)
+	pa.call(a, "0")
+	pb.call(b, "8")
+	if err := Bridge(a, b); err != nil {
+		t.Fatal(err)
+	}
+	packet := make([]byte, 172)
+	copy(packet[pa.h.Put(packet):], sound(1))
+	pa.write(packet, pa.to)
+	pb.next()
+	h := pa.h
+	// On the worker, so that nothing but the path of a packet is measured: the datagram is
+	// received from the socket, relayed and sent.
+	var allocs float64
+	a.do(func(m *stream) {
+		w, s := m.worker, m.rtp
+		allocs = testing.AllocsPerRun(1000, func() {
+			h.Sequence, h.Timestamp = h.Sequence+1, h.Timestamp+160
+			h.Put(packet)
+			if err := pb.rawWrite(packet, pa); err != nil {
+				t.Error(err)
+			}
+			w.receive(s)
+		})
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations a relayed packet", allocs)
+	}
+	if st := b.Stats(); st.TxPackets < 1000 {
+		t.Errorf("only %d packets were relayed", st.TxPackets)
+	}
+}
+
+// rawWrite sends as from does, by a call that does not allocate.
+func (p *peer) rawWrite(b []byte, from *peer) error {
+	_, err := from.wire.(realWire).WriteToUDPAddrPort(b, from.to)
+	return err
+}
+
+func TestRTCP(t *testing.T) {
+	t.Parallel()
+	inBubble(t, SessionOptions{KeepAlive: true}, func(t *testing.T, b *bubble) {
+		control := memoryPeer(t, b.mem, "127.0.0.1:4001")
+		to := netip.AddrPortFrom(b.peer.to.Addr(), b.peer.to.Port()+1)
+		for i := range 400 {
+			if i%20 != 0 { // 5% are lost
+				b.peer.send(sound(i))
+			} else {
+				b.peer.h.Sequence++
+				b.peer.h.Timestamp += 160
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		got, from, ok := control.read(time.Second)
+		if !ok || got[1] != rtcpSR || from.Port() != to.Port() || got[0] != 0x81 {
+			t.Fatalf("no sender report with one block: %x from %v", got, from)
+		}
+		sent, _ := b.peer.hear(time.Second)
+		if ssrc := be32(got[4:]); ssrc != sent.SSRC {
+			t.Errorf("report of %x, stream of %x", ssrc, sent.SSRC)
+		}
+		if be32(got[28:]) != b.peer.h.SSRC || got[32] < 8 || got[32] > 20 {
+			t.Errorf("report block %x: the fraction lost should be near 13 of 256", got[28:52])
+		}
+		lastReport(control, nil)
+		got, _, _ = control.read(10 * time.Second)
+		time.Sleep(50 * time.Millisecond) // under way, there and back
+		rr := append([]byte{0x81, rtcpRR, 0, 7, 0, 0, 0, 1}, make([]byte, 24)...)
+		copy(rr[8:], got[4:8])    // on our stream
+		copy(rr[24:], got[10:14]) // the time of our report
+		control.write(rr, to)
+		synctest.Wait()
+		st := b.Stats()
+		if st.RxRTCP != 1 || st.TxRTCP < 2 || st.MOS < 2 || st.MOS > 4.2 || st.Lost != 19 {
+			t.Errorf("stats %+v", st)
+		}
+		if d := st.RTT - 50*time.Millisecond; d < -time.Millisecond || d > time.Millisecond {
+			t.Errorf("round trip %v", st.RTT)
+		}
+		stranger := memoryPeer(t, b.mem, "203.0.113.77:5001")
+		stranger.write(rr, to)
+		control.write([]byte{0x81, rtcpRR, 0, 99}, to)
+		synctest.Wait()
+		if st := b.Stats(); st.RxRTCP != 1 || st.Strangers != 1 || st.Malformed != 1 {
+			t.Errorf("stats %+v", st)
+		}
+		b.Close()
+		last := lastReport(control, nil)
+		if !bytes.Contains(last, []byte{0x81, rtcpBYE, 0, 1}) {
+			t.Errorf("no BYE in %x", last)
+		}
+	})
+}
+
+func be32(b []byte) uint32 {
+	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+}
+
+// lastReport reads all RTCP that waits and returns the newest, or last.
+func lastReport(p *peer, last []byte) []byte {
+	for {
+		b, _, ok := p.read(time.Millisecond)
+		if !ok {
+			return last
+		}
+		last = b
+	}
+}
