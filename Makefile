@@ -15,18 +15,19 @@ FUZZTIME ?= 5s
 .PHONY: build test peers check unit interop bench fuzz prompts clean
 
 build: ## bin/tandem
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
 test: peers check unit interop ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
 
+# With -race, so that vet and the tests share what they compile.
 check:
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) vet -tags interop ./test/interop/...
+	$(GO) vet -race ./...
+	$(GO) vet -race -tags interop ./test/interop/...
 
 unit:
 	$(GO) test -race ./...

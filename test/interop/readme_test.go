@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,21 +11,21 @@ import (
 	"testing"
 )
 
-// readme returns the README's code blocks in one language.
-func readme(t *testing.T, language string) []string {
+// blocks returns a page's code blocks in one language.
+func blocks(t *testing.T, page, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var blocks []string
+	var found []string
 	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		blocks = append(blocks, m[1])
+		found = append(found, m[1])
 	}
-	if len(blocks) == 0 {
-		t.Fatalf("README.md has no %s block", language)
+	if len(found) == 0 {
+		t.Fatalf("%s has no %s block", page, language)
 	}
-	return blocks
+	return found
 }
 
 // TestFirstMinuteOfTheREADME types what the README says, word for word but for
@@ -32,13 +33,13 @@ func readme(t *testing.T, language string) []string {
 func TestFirstMinuteOfTheREADME(t *testing.T) {
 	t.Parallel()
 	const program = "go run ./cmd/tandem "
-	blocks := readme(t, "sh")
-	if len(blocks) != 2 || strings.TrimSpace(blocks[0]) != program+"serve" {
-		t.Fatalf("the first minute is not what this test knows: %q", blocks)
+	typed := blocks(t, "README.md", "sh")
+	if len(typed) != 2 || strings.TrimSpace(typed[0]) != program+"serve" {
+		t.Fatalf("the first minute is not what this test knows: %q", typed)
 	}
 	srv := serve(t, setup{})
 	var printed string
-	for line := range strings.Lines(blocks[1]) {
+	for line := range strings.Lines(typed[1]) {
 		line, ok := strings.CutPrefix(strings.TrimSpace(line), program)
 		if !ok {
 			t.Fatalf("README.md: %q does not start with %s", line, program)
@@ -63,7 +64,7 @@ func TestFirstMinuteOfTheREADME(t *testing.T) {
 // TestScriptOfTheREADME: the script is what it says it is, and short.
 func TestScriptOfTheREADME(t *testing.T) {
 	t.Parallel()
-	script := readme(t, "lua")[0]
+	script := blocks(t, "README.md", "lua")[0]
 	if n := strings.Count(script, "\n"); n > 10 {
 		t.Errorf("the script has %d lines, the README promises few", n)
 	}
@@ -75,6 +76,42 @@ func TestScriptOfTheREADME(t *testing.T) {
 	expect(t, call, "state", "answered")
 	expect(t, call, "script_error", "")
 	expect(t, call, "released_by", "script")
+}
+
+// TestScriptsOfTheDocs: every piece of Lua on the page about scripts compiles and
+// passes the linter.
+func TestScriptsOfTheDocs(t *testing.T) {
+	t.Parallel()
+	s := &server{dir: t.TempDir()}
+	dir := filepath.Join(s.dir, "scripts")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, piece := range blocks(t, filepath.Join("docs", "scripts.md"), "lua") {
+		if !strings.HasPrefix(piece, "return {") {
+			piece = "return { on_call = function(call)\n" + piece + "end }\n"
+		}
+		writeFile(t, filepath.Join(dir, fmt.Sprintf("%02d.lua", i)), piece)
+	}
+	if out, code := s.tandem(t, "check", "--scripts", "scripts"); code != 0 {
+		t.Errorf("tandem check: exit %d:\n%s", code, out)
+	}
+}
+
+// TestCommandsOfTheDocs types each command of the page about records.
+func TestCommandsOfTheDocs(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, setup{})
+	sipp(t, "uac", srv.udp, "-s", "700", "-d", "200").succeeds(t)
+	id, _ := srv.finished(t, 1)[0]["id"].(string)
+	for line := range strings.Lines(blocks(t, filepath.Join("docs", "records.md"), "sh")[0]) {
+		line, _, _ = strings.Cut(line, "#")
+		line, _, _ = strings.Cut(line, ">")
+		args := strings.Fields(strings.ReplaceAll(strings.ReplaceAll(line, "'", ""), "tujo4tln", id[:8]))
+		if _, code := srv.tandem(t, args[1:]...); args[0] != "tandem" || code != 0 {
+			t.Errorf("%s: exit %d", line, code)
+		}
+	}
 }
 
 // TestREADMEIsShort: it is read by people who have not decided yet.
