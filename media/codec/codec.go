@@ -26,6 +26,8 @@ func Types() []Type {
 	return []Type{
 		{Name: "PCMU", ClockRate: 8000, SampleRate: 8000, Channels: 1, PayloadType: 0, Static: true},
 		{Name: "PCMA", ClockRate: 8000, SampleRate: 8000, Channels: 1, PayloadType: 8, Static: true},
+		// RFC 3551 §4.5.2: clocked at 8000 by mistake, and for ever.
+		{Name: "G722", ClockRate: 8000, SampleRate: 16000, Channels: 1, PayloadType: 9, Static: true},
 	}
 }
 
@@ -66,6 +68,8 @@ func (t Type) NewEncoder() (Encoder, error) {
 		return muLaw{}, nil
 	case "PCMA":
 		return aLaw{}, nil
+	case "G722":
+		return &encoder722{newState722()}, nil
 	}
 	return nil, ErrUnknown
 }
@@ -77,6 +81,8 @@ func (t Type) NewDecoder() (Decoder, error) {
 		return muLaw{}, nil
 	case "PCMA":
 		return aLaw{}, nil
+	case "G722":
+		return &decoder722{newState722()}, nil
 	}
 	return nil, ErrUnknown
 }
