@@ -226,6 +226,9 @@ func (l *Leg) refuseWith(f *Failure, hs []sip.Header) {
 	for _, h := range hs {
 		res.AppendHeader(h)
 	}
+	if h, ok := l.reason(0); ok {
+		res.AppendHeader(h)
+	}
 	l.call().note(l.name(), "sip", f.Error())
 	_ = l.server.Respond(res)
 	l.ended(f.Code, f.Reason)

@@ -61,6 +61,8 @@ type Call struct {
 	releasedBy   Side
 	times        callTimes
 	timeline     timeline
+	why          why
+	q850         int64 // the cause a far end named
 	noACK        bool
 	mediaTimeout bool
 	recordDone   bool

@@ -17,12 +17,22 @@ type DialOptions struct {
 	Display      string
 	Ringback     []media.Source // what an unanswered or waiting caller hears; a bridge only
 	RingbackNone bool
-	NoEarlyMedia bool          // the far end's early media is not passed on
-	Codecs       []string      // offered, in this order; the server's if empty
-	Max          time.Duration // of a bridge; 0: no limit
+	NoEarlyMedia bool                     // the far end's early media is not passed on
+	NoRedirects  bool                     // a 3xx is a failure, its contacts are in Failure.Contacts
+	Privacy      bool                     // our From tells nobody who calls (RFC 3323)
+	Each         map[string]TargetOptions // by target: what is different for one of them
+	Direct       bool                     // media go straight between the two; a bridge only
+	Codecs       []string                 // offered, in this order; the server's if empty
+	Max          time.Duration            // of a bridge; 0: no limit
 	// OnAnswer is called, in the goroutine that dials, with each leg that answers, before
 	// it is joined or returned. If it returns false the leg is hung up and the others ring on.
 	OnAnswer func(l *Leg) bool
+}
+
+// TargetOptions are what one target of several has of its own.
+type TargetOptions struct {
+	Timeout time.Duration // 0: that of the attempt
+	Headers Headers       // besides those of the attempt
 }
 
 const dialTimeout = 30 * time.Second
@@ -95,7 +105,11 @@ func (d *dialling) next() {
 		}
 		d.timer = d.c.after(d.opts.Timeout, d.timedOut)
 		for _, b := range group {
-			d.live = append(d.live, d.c.newLeg(d, b))
+			l := d.c.newLeg(d, b)
+			if own := d.opts.Each[b.target].Timeout; own > 0 && own < d.opts.Timeout {
+				l.patience = d.c.after(own, func() { d.gaveUp(l) })
+			}
+			d.live = append(d.live, l)
 		}
 		for _, l := range d.live {
 			l.start()
@@ -174,6 +188,15 @@ func (d *dialling) timedOut() {
 	d.next()
 }
 
+// gaveUp: this target's own time is over.
+func (d *dialling) gaveUp(l *Leg) {
+	if d.over || l.dialling != d || l.state == legAnswered || l.state == legEnded {
+		return
+	}
+	d.drop("", l)
+	d.lost(l, &Failure{Code: 480, Reason: "no answer", State: StateNoAnswer})
+}
+
 // lost takes a leg that ended without an answer out of the attempt.
 func (d *dialling) lost(l *Leg, f *Failure) {
 	if d.over {
@@ -181,6 +204,10 @@ func (d *dialling) lost(l *Leg, f *Failure) {
 	}
 	d.remove(l)
 	d.failed(f)
+	if rest := l.branch.rest; len(rest) > 0 && f.Code < 600 {
+		d.tryInstead(rest)
+		return
+	}
 	if f.Code >= 600 {
 		// RFC 3261 §16.7 step 5: a 6xx ends the search.
 		d.waiting = nil

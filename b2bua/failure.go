@@ -19,6 +19,8 @@ type Failure struct {
 	Code   int    // the SIP status
 	Reason string // its phrase, or our own words
 	State  State  // busy, noanswer, cancelled or failed
+
+	Contacts []string // of a 3xx that was not followed
 }
 
 func (f *Failure) Error() string { return fmt.Sprintf("%d %s", f.Code, f.Reason) }

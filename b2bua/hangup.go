@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -44,8 +43,8 @@ func (l *Leg) hangup(cause int) {
 
 func (l *Leg) sendBye(cause int) {
 	req := l.dialog.Request(sip.BYE)
-	if cause > 0 {
-		req.AppendHeader(sip.NewHeader("Reason", fmt.Sprintf("Q.850;cause=%d", cause))) // RFC 3326
+	if h, ok := l.reason(cause); ok {
+		req.AppendHeader(h)
 	}
 	l.call().note(l.name(), "sip", "BYE sent")
 	l.request(req, ignore{})
@@ -58,6 +57,8 @@ func (l *Leg) cancel(reason string) {
 		var hs []sip.Header
 		if reason != "" {
 			hs = append(hs, sip.NewHeader("Reason", reason))
+		} else if h, ok := l.reason(0); ok {
+			hs = append(hs, h)
 		}
 		l.call().note(l.name(), "sip", "CANCEL sent")
 		_ = l.client.Cancel(hs...)
@@ -70,6 +71,7 @@ func (l *Leg) byeReceived(tx *transaction.Server) {
 	c := l.call()
 	refuse(200, "").respond(tx, "")
 	c.note(l.name(), "sip", "BYE received")
+	l.explained(tx.Request())
 	if l.role == "a" {
 		l.by = ByCaller
 		c.released(ByCaller)

@@ -39,8 +39,8 @@ func (e *request) apply(c *Call) {
 		l.pracked(e.tx)
 	case sip.OPTIONS:
 		refuse(200, "", allowHeader(), Header{"Accept", sdpType}).respond(e.tx, "")
-	case sip.INFO:
-		refuse(200, "").respond(e.tx, "")
+	case sip.INFO, sip.MESSAGE:
+		l.passOn(e.tx)
 	default:
 		refuse(405, "", allowHeader()).respond(e.tx, "")
 	}

@@ -17,6 +17,9 @@ import (
 func (s *Server) acceptInvite(tx *transaction.Server) {
 	tag := dialog.NewTag()
 	id, parent, p := s.origin(tx)
+	if p == nil && parent == nil && s.ownRequest(tx.Request()) {
+		p = refuse(482, "") // RFC 3261 §8.2.2.2: our own request has come back
+	}
 	if p == nil {
 		p = checkOffer(tx.Request())
 	}
@@ -40,7 +43,7 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 		return
 	}
 	s.remember(c.caller.dialog, c.caller)
-	tx.OnCancel(func(*sip.Request) { c.box.post(cancelReceived{}) })
+	tx.OnCancel(func(cancel *sip.Request) { c.box.post(cancelReceived{cancel}) })
 	tx.OnEnd(func(err error) { c.box.post(&inviteServerEnded{err}) })
 	refuse(100, "").respond(tx, "") // RFC 3261 §17.2.1: at once, the script may take its time
 	s.o.Journal.Open(c.openRecord())
@@ -138,12 +141,13 @@ func (e *inviteServerEnded) apply(c *Call) {
 }
 
 // cancelReceived: RFC 3261 §9.2. The CANCEL itself is answered by the transaction layer.
-type cancelReceived struct{}
+type cancelReceived struct{ req *sip.Request }
 
-func (cancelReceived) apply(c *Call) {
+func (e cancelReceived) apply(c *Call) {
 	if c.caller.state == legAnswered || c.gone() {
 		return
 	}
+	c.caller.explained(e.req)
 	c.note("a", "sip", "CANCEL")
 	c.released(ByCaller)
 	c.caller.refuse(failure(487, ""), nil)

@@ -112,7 +112,9 @@ func (c *Call) finishRecord() {
 	if !first.IsZero() {
 		r.PDDMS = max(1, first.Sub(c.started).Milliseconds())
 	}
-	r.Q850Cause = causeOf(int(r.SIPCode))
+	if r.Q850Cause = c.q850; r.Q850Cause == 0 {
+		r.Q850Cause = causeOf(int(r.SIPCode))
+	}
 	legs := make([]store.Leg, 0, len(c.legs))
 	for _, l := range c.legs {
 		legs = append(legs, l.row())

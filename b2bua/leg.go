@@ -64,6 +64,7 @@ type Leg struct {
 	reinvite  *transaction.Server
 	offering  *offering   // our offer that has no answer yet
 	toOffer   *offering   // the next one
+	patience  clock.Timer // how long it may ring, if that is less than the others
 	glare     clock.Timer // until an offer that met 491 is sent again
 	held      bool        // the far end listens no more
 	heldMusic bool        // it hears music because the other side is on hold
@@ -156,8 +157,10 @@ func (l *Leg) ended(code int, reason string) {
 	}
 	l.fresh.stop()
 	l.reliable.stop()
-	if l.glare != nil {
-		l.glare.Stop()
+	for _, t := range []clock.Timer{l.glare, l.patience} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 	l.closeMedia()
 	c.interrupt(l, ErrHangup)
@@ -177,6 +180,9 @@ func (l *Leg) release() {
 	}
 	for _, d := range l.dialogs {
 		l.call().server.forget(d)
+	}
+	if l.role == "b" {
+		l.call().server.forgetOutgoing(l.callID)
 	}
 }
 

@@ -70,6 +70,8 @@ func (l *Leg) sendInvite() {
 	l.ours = l.invite()
 	if l.flow.IsLoop() {
 		c.server.expectLoop(l.callID, c)
+	} else {
+		c.server.rememberOutgoing(l.callID, l.localTag)
 	}
 	l.inviting = true
 	c.note(l.name(), "sip", "INVITE "+l.uri.String()+" sent to "+l.remote)
@@ -107,6 +109,10 @@ func (l *Leg) invite() *sip.Request {
 	if opts.Display != "" || opts.From != "" {
 		display = opts.Display
 	}
+	if c.anonymous(opts) {
+		// RFC 3323 §4.1.1.3
+		from, display = sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}, "Anonymous"
+	}
 	callID := sip.CallIDHeader(l.callID)
 	hops := c.hopsLeft()
 	req.AppendHeader(&sip.FromHeader{DisplayName: quotable(display), Address: from, Params: sip.HeaderParams{{K: "tag", V: l.localTag}}})
@@ -118,6 +124,11 @@ func (l *Leg) invite() *sip.Request {
 	l.capabilities(req)
 	l.refreshOffer(req)
 	opts.Headers.addTo(req)
+	opts.Each[l.target].Headers.addTo(req)
+	c.identify(req, opts)
+	if l.branch.diversion != "" {
+		req.AppendHeader(sip.NewHeader("Diversion", l.branch.diversion))
+	}
 	setBody(req, l.offer)
 	return req
 }
@@ -130,6 +141,18 @@ func (c *Call) hopsLeft() sip.MaxForwardsHeader {
 		return 69
 	}
 	return sip.MaxForwardsHeader(mf.Val() - 1)
+}
+
+func (s *Server) rememberOutgoing(callID, tag string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outgoing[callID] = tag
+}
+
+func (s *Server) forgetOutgoing(callID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.outgoing, callID)
 }
 
 func (s *Server) expectLoop(callID string, c *Call) {
@@ -167,9 +190,17 @@ func (e *inviteResponse) apply(c *Call) {
 	case res.StatusCode < 300:
 		l.accepted(res)
 	case res.StatusCode == 422 && l.longer(res):
+	case res.StatusCode < 400 && l.redirected(res):
 	default:
 		l.inviting = false
-		l.failed(failure(res.StatusCode, res.Reason))
+		l.explained(res)
+		f := failure(res.StatusCode, res.Reason)
+		if res.StatusCode < 400 {
+			for _, u := range redirectContacts(res) {
+				f.Contacts = append(f.Contacts, u.String())
+			}
+		}
+		l.failed(f)
 	}
 }
 
@@ -244,6 +275,10 @@ func (l *Leg) provisional(res *sip.Response) {
 	}
 	c := l.call()
 	if !l.prack(l.early(res), res) {
+		return
+	}
+	if res.StatusCode == 199 {
+		c.note(l.name(), "sip", "199: one of its branches has ended") // RFC 6228: others may still answer
 		return
 	}
 	if l.state == legCalling {

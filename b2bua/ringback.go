@@ -56,9 +56,6 @@ func (d *dialling) progress(l *Leg, code int, hasMedia bool) {
 		return
 	}
 	if caller.state != legAnswered && len(d.opts.Ringback) == 0 && d.early == nil {
-		if code == 183 {
-			code = 180 // without media of its own there is nothing to hear but ringing
-		}
 		_ = caller.ring(code)
 	}
 }

@@ -82,7 +82,8 @@ type Server struct {
 	calls    map[string]*Call // listed until their record is finished
 	running  map[*Call]struct{}
 	dialogs  map[dialog.ID]*Leg
-	loops    map[string]*Call // Call-ID of an INVITE to ourselves → who sent it
+	outgoing map[string]string // Call-ID of our INVITEs → From tag
+	loops    map[string]*Call  // Call-ID of an INVITE to ourselves → who sent it
 	draining bool
 	quiet    chan struct{} // closed when draining and the last call has gone
 }
@@ -105,13 +106,14 @@ func New(o Options) (*Server, error) {
 		o.Timers = transaction.DefaultTimers()
 	}
 	s := &Server{
-		o:       o,
-		digest:  auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),
-		calls:   map[string]*Call{},
-		running: map[*Call]struct{}{},
-		dialogs: map[dialog.ID]*Leg{},
-		loops:   map[string]*Call{},
-		quiet:   make(chan struct{}),
+		o:        o,
+		digest:   auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),
+		calls:    map[string]*Call{},
+		running:  map[*Call]struct{}{},
+		dialogs:  map[dialog.ID]*Leg{},
+		loops:    map[string]*Call{},
+		outgoing: map[string]string{},
+		quiet:    make(chan struct{}),
 	}
 	s.acl.Store(o.ACL)
 	s.room.Store(int64(o.MaxCalls))

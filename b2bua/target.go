@@ -16,6 +16,10 @@ type branch struct {
 	to     sip.Uri // the address of record, for the To header
 	route  []sip.Uri
 	flow   transport.Flow // known for registered contacts and calls to ourselves
+
+	hops      int      // how many redirects led here
+	rest      []branch // to try when this one has failed
+	diversion string   // the Diversion header, if one did
 }
 
 // maxTargets bounds what one dial may try.

@@ -29,7 +29,7 @@ func (p *problem) respond(tx *transaction.Server, toTag string) {
 }
 
 const (
-	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE"
+	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE"
 	supported = "100rel, timer" // option tags we know
 )
 

@@ -294,8 +294,10 @@ func (p *peer) answer(req *sip.Request, code int, tag, body string, headers ...s
 	for _, v := range req.GetHeaders("Via") {
 		lines = append(lines, "Via: "+v.Value())
 	}
-	lines = append(lines, "From: "+req.From().Value(), "To: "+to, "Call-ID: "+req.CallID().Value(), "CSeq: "+req.CSeq().Value(),
-		fmt.Sprintf("Contact: <sip:bob@%s>", p.addr))
+	lines = append(lines, "From: "+req.From().Value(), "To: "+to, "Call-ID: "+req.CallID().Value(), "CSeq: "+req.CSeq().Value())
+	if code < 300 {
+		lines = append(lines, fmt.Sprintf("Contact: <sip:bob@%s>", p.addr))
+	}
 	lines = append(lines, headers...)
 	if body != "" {
 		lines = append(lines, "Content-Type: application/sdp")
