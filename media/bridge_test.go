@@ -232,7 +232,7 @@ func TestRelayMapsDigits(t *testing.T) {
 		if list := b.kinds(); len(list) != 3 || list[1] != EventDigit || list[2] != EventDigitEnd {
 			t.Fatalf("events %v", list)
 		}
-		if e := b.events[2]; e.Digit != '7' || e.Duration != 100*time.Millisecond {
+		if e := b.events()[2]; e.Digit != '7' || e.Duration != 100*time.Millisecond {
 			t.Errorf("digit %q for %v", e.Digit, e.Duration)
 		}
 	})

@@ -37,7 +37,7 @@ type bubble struct {
 	mem    *Memory
 	engine *Engine
 	peer   *peer
-	events []Event
+	log    []Event // of events; see events
 }
 
 // inBubble runs f in virtual time. Everything must have ended when f returns.
@@ -46,7 +46,7 @@ func inBubble(t *testing.T, o SessionOptions, f func(t *testing.T, b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{mem: NewMemory()}
 		b.engine = newEngine(t, Options{Workers: 1, Backend: b.mem})
-		o.OnEvent = func(e Event) { b.events = append(b.events, e) }
+		o.OnEvent = func(e Event) { b.log = append(b.log, e) }
 		b.Session = open(t, b.engine, o)
 		b.peer = memoryPeer(t, b.mem, "127.0.0.1:4000")
 		b.peer.call(b.Session, "0")
@@ -55,11 +55,16 @@ func inBubble(t *testing.T, o SessionOptions, f func(t *testing.T, b *bubble)) {
 	})
 }
 
-// kinds lists the events so far.
-func (b *bubble) kinds() []EventKind {
+// events are those so far, once the engine has come to rest.
+func (b *bubble) events() []Event {
 	synctest.Wait()
+	return b.log
+}
+
+// kinds lists what they were.
+func (b *bubble) kinds() []EventKind {
 	var list []EventKind
-	for _, e := range b.events {
+	for _, e := range b.events() {
 		list = append(list, e.Kind)
 	}
 	return list
@@ -111,10 +116,10 @@ func TestPlayIsPacedAndExact(t *testing.T) {
 		if <-pb.Done(); pb.Err() != nil {
 			t.Error(pb.Err())
 		}
-		if b.events[0].Kind != EventPlayed || b.events[0].Playback != pb {
+		if b.events()[0].Kind != EventPlayed || b.events()[0].Playback != pb {
 			t.Errorf("events %v", b.kinds())
 		}
-		if done := b.events[0].At.Sub(start); done != time.Second {
+		if done := b.events()[0].At.Sub(start); done != time.Second {
 			t.Errorf("ended after %v, want 1s: when the last frame has been heard", done)
 		}
 	})
@@ -259,8 +264,8 @@ func TestKeepAliveSendsSilence(t *testing.T) {
 	})
 }
 
+// TestPlayOverRealSockets keeps real time, so it runs apart from the other tests.
 func TestPlayOverRealSockets(t *testing.T) {
-	t.Parallel()
 	setups(t, func(t *testing.T, o Options) {
 		s, p := open(t, newEngine(t, o), SessionOptions{}), newPeer(t)
 		p.call(s, "0")

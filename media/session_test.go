@@ -72,8 +72,8 @@ func TestSendsToWherePacketsComeFrom(t *testing.T) {
 		if st.Remote != nat.addr() || st.Promised != b.peer.addr() {
 			t.Errorf("sends to %v, promised %v", st.Remote, st.Promised)
 		}
-		if k := b.kinds(); len(k) != 1 || k[0] != EventFirstRTP || b.events[0].Remote != nat.addr() {
-			t.Errorf("events %v", b.events)
+		if k := b.kinds(); len(k) != 1 || k[0] != EventFirstRTP || b.events()[0].Remote != nat.addr() {
+			t.Errorf("events %v", b.events())
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestTimeout(t *testing.T) {
 			t.Fatalf("events %v, want %v", got, want)
 		}
 		for i, at := range []time.Duration{9 * time.Second, 29 * time.Second} {
-			if got := b.events[i+1].At.Sub(start); got < at || got > at+5*time.Second+time.Millisecond {
+			if got := b.events()[i+1].At.Sub(start); got < at || got > at+5*time.Second+time.Millisecond {
 				t.Errorf("timeout after %v", got)
 			}
 		}
