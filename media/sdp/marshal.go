@@ -41,7 +41,7 @@ func (w *writer) line(kind byte, parts ...string) {
 	for _, p := range parts {
 		for i := range len(p) {
 			c := p[i]
-			if c < ' ' || c == 0x7F {
+			if c < ' ' && c != '\t' || c == 0x7F {
 				c = ' '
 			}
 			w.b = append(w.b, c)

@@ -247,7 +247,7 @@ func TestMarshalCannotSmuggleLines(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(phoneOffer))
 	f.Add([]byte(offerWith("c=IN IP6 phone.example", "a=rtcp:5 IN IP4 1.2.3.4", "a=fmtp:0 a", "a=rtpmap:0 X/1/2", "m=image 9/3 udptl t38", "a=inactive")))
-	f.Add([]byte("v=0\r\no=Mr  X 1 1 IN IP4 x.y/3\r\nb=\r\na=x:\r\n"))
+	f.Add([]byte("v=0\r\no=Mr  X 1 1 IN IP4 x.y/3\r\nb=\r\nb=a\tb\r\na=x:\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Parse(b)
 		if err != nil {
