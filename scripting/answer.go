@@ -22,7 +22,7 @@ func headersField() field {
 
 // answerMethods are those that answer, or refuse to.
 func answerMethods() []function {
-	ok := []field{{"ok", "boolean?", "or nil and why not"}}
+	ok := okOrReason()
 	return []function{
 		{name: "ring", returns: ok, doc: "Lets the caller hear ringing (180). It does not take the call.", run: callRing},
 		{name: "progress", params: []field{{"options?", "ProgressOptions", ""}}, returns: ok,
@@ -86,7 +86,7 @@ func callReject(s *state, L *lua.LState) int {
 		h = a.headers("headers", a.table(n, "headers"))
 	}
 	var err error
-	s.block(L, a.name, func(ctx context.Context) { err = c.Reject(ctx, int(code), why, h) })
+	s.block(L, a.name, func(ctx context.Context) { err = ended(ctx, c, c.Reject(ctx, int(code), why, h)) })
 	return a.done(err)
 }
 
@@ -98,7 +98,7 @@ func callRedirect(s *state, L *lua.LState) int {
 		uris = append(uris, a.str(n, "uri"))
 	}
 	var err error
-	s.block(L, a.name, func(ctx context.Context) { err = c.Redirect(ctx, uris) })
+	s.block(L, a.name, func(ctx context.Context) { err = ended(ctx, c, c.Redirect(ctx, uris)) })
 	return a.done(err)
 }
 
@@ -110,6 +110,18 @@ func callHangup(s *state, L *lua.LState) int {
 		a.fail("cause must be a whole number from 0 to 127, got %v", cause)
 	}
 	var err error
-	s.block(L, a.name, func(ctx context.Context) { err = c.Hangup(ctx, int(cause)) })
+	s.block(L, a.name, func(ctx context.Context) { err = ended(ctx, c, c.Hangup(ctx, int(cause))) })
 	return a.done(err)
+}
+
+// ended waits until the call is over in the eyes of everybody, unless err says that it is not.
+func ended(ctx context.Context, c *b2bua.Call, err error) error {
+	if err != nil {
+		return err
+	}
+	select {
+	case <-c.Done():
+	case <-ctx.Done():
+	}
+	return nil
 }

@@ -27,7 +27,7 @@ type class struct {
 	doc     string
 	fields  []field
 	methods []function
-	open    bool // other keys than the fields are taken too
+	index   string // what other keys than the fields are, as LuaCATS writes it; "": there are none
 }
 
 // alias names a type made of others.

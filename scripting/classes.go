@@ -75,7 +75,7 @@ func sourceClass() class {
 }
 
 func hoursClass() class {
-	return class{name: "Hours", open: true, doc: "Opening hours: a list such as `\"Mon-Fri 09:00-17:30\"`, and the zone they are in.", fields: []field{
+	return class{name: "Hours", index: "[integer] string", doc: "Opening hours: a list such as `\"Mon-Fri 09:00-17:30\"`, and the zone they are in.", fields: []field{
 		{"zone?", "string", "such as Europe/London; the server's by default"},
 	}}
 }

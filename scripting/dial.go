@@ -48,8 +48,8 @@ func dialMethods() []function {
 		{name: "bridge", params: []field{{"to", "Leg|Target", "a leg of call:dial, or whom to call"}, opts}, returns: []field{{"result", "BridgeResult", "always a table"}},
 			doc:     "Joins the caller with a leg, or with whoever answers, until one of them leaves. If the callee leaves first, the script goes on with the caller.",
 			example: "local result = call:bridge(\"user:1001\", { timeout = 25 })\nif result.state == \"busy\" then call:play(\"busy\") end", run: callBridge},
-		{name: "route", params: []field{{"number", "string", ""}}, returns: []field{{"ok", "boolean?", "or nil and why: \"not found\" when no script took it"}},
-			doc: "Runs the chain of scripts anew, as if number had been dialled, and returns when that has ended.", example: `call:route("700")`, run: callRoute},
+		{name: "route", params: []field{{"number", "string", ""}}, returns: okOrReason(),
+			doc: "Runs the chain of scripts anew, as if number had been dialled, and returns when that has ended: nil, \"not found\" when no script took it.", example: `call:route("700")`, run: callRoute},
 	}
 }
 

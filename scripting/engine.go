@@ -194,7 +194,8 @@ func (e *Engine) status() Status {
 }
 
 // Check compiles and lints the scripts, specs included, and runs their top level, but not
-// on_load. It returns all that is wrong, warnings too.
+// on_load. It returns all that is wrong. What the linter finds counts here too, though a
+// server would run such scripts.
 func Check(o Options) []FileError {
 	o.Log = slog.New(slog.DiscardHandler)
 	if o.Dir != "" {
@@ -205,6 +206,9 @@ func Check(o Options) []FileError {
 	e := newEngine(o)
 	defer e.Close()
 	_, found := e.build(1, false)
+	for i := range found {
+		found[i].Warning = false
+	}
 	found = append(found, checkSpecs(e.files())...)
 	sortErrors(found)
 	return found

@@ -16,7 +16,7 @@ type openSpan struct {
 
 // parseHours reads "Mon-Fri 09:00-17:30", "Sat,Sun 10:00-12:00,13:00-15:00" or "09:00-17:00" for every day.
 func parseHours(text string) ([]openSpan, error) {
-	parts := strings.Fields(strings.NewReplacer(", ", ",", " -", "-", "- ", "-").Replace(text))
+	parts := strings.Fields(strings.NewReplacer(", ", ",", " - ", "-", " -", "-", "- ", "-").Replace(text))
 	if len(parts) == 1 && strings.Contains(parts[0], ":") {
 		parts = []string{"Mon-Sun", parts[0]}
 	}

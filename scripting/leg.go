@@ -78,7 +78,7 @@ func (a arguments) call() *b2bua.Call {
 }
 
 func legHangup() function {
-	return function{name: "hangup", returns: []field{{"ok", "boolean?", "or nil and \"hangup\""}}, doc: "Ends the leg.",
+	return function{name: "hangup", returns: okOrReason(), doc: "Ends the leg.",
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, "leg:hangup")
 			leg := a.receiver()

@@ -90,11 +90,7 @@ func (l *linter) method(c class, name string, args []ast.Expr, line int) {
 
 // property judges receiver.name where the receiver is known to be of a class.
 func (l *linter) property(c class, name string, line int) {
-	if len(c.fields) == 0 || slices.Contains(c.fieldNames(), name) {
-		return
-	}
-	if slices.Contains(c.methodNames(), name) {
-		l.say(line, name+" is a method: write "+lowerFirst(c.name)+":"+name+"(…)")
+	if len(c.fields) == 0 || slices.Contains(c.fieldNames(), name) || slices.Contains(c.methodNames(), name) {
 		return
 	}
 	l.say(line, "a "+c.name+" has no property "+name+didYouMean(name, c.fieldNames()))
@@ -133,7 +129,7 @@ func (l *linter) arguments(f function, args []ast.Expr) {
 		}
 		p := f.params[i]
 		if t, ok := arg.(*ast.TableExpr); ok {
-			if c := l.api.class(p.typ); len(c.fields) > 0 && !c.open {
+			if c := l.api.class(p.typ); len(c.fields) > 0 && c.index == "" {
 				l.options(f.name, c, t)
 			}
 			continue

@@ -1,6 +1,10 @@
 package scripting
 
-import "github.com/yuin/gopher-lua/ast"
+import (
+	"slices"
+
+	"github.com/yuin/gopher-lua/ast"
+)
 
 // walker goes through a syntax tree with the local variables in scope.
 type walker struct {
@@ -216,11 +220,25 @@ func (w *walker) call(e *ast.FuncCallExpr) {
 		}
 	} else {
 		w.expr(e.Func)
+		w.colon(e)
 		if w.isGlobalCall(e) {
 			w.l.call(e)
 		}
 	}
 	w.exprs(e.Args)
+}
+
+// colon finds call.play(…), where a method is called like a function.
+func (w *walker) colon(e *ast.FuncCallExpr) {
+	fn, ok := e.Func.(*ast.AttrGetExpr)
+	if !ok {
+		return
+	}
+	key, ok := fn.Key.(*ast.StringExpr)
+	c := w.l.api.class(w.classOf(fn.Object))
+	if ok && slices.Contains(c.methodNames(), key.Value) {
+		w.l.say(e.Line(), key.Value+" is a method: write "+lowerFirst(c.name)+":"+key.Value+"(…)")
+	}
 }
 
 // isGlobalCall tells whether the function called is a global or a member of one.

@@ -14,7 +14,7 @@ import (
 )
 
 func menuOptions() class {
-	return class{name: "MenuOptions", open: true, doc: "A menu. Other keys are what callers press: one or more of 0-9 * #. Their value is a function, a target to bridge to, `\"repeat\"` or `\"back\"`.",
+	return class{name: "MenuOptions", index: "[string] string|string[]|fun(call: Call, digits: string): any", doc: "A menu. Other keys are what callers press: one or more of 0-9 * #. Their value is a function, a target to bridge to, `\"repeat\"` or `\"back\"`.",
 		fields: []field{
 			{"prompt?", "Source", "played until the first key"},
 			{"tries?", "integer", "3 by default"},

@@ -75,7 +75,7 @@ func (a arguments) keys(what, text string, any bool) string {
 }
 
 func sleepFunction() function {
-	return function{name: "sleep", params: []field{{"seconds", "number", ""}}, returns: []field{{"ok", "boolean?", "or nil and \"hangup\""}},
+	return function{name: "sleep", params: []field{{"seconds", "number", ""}}, returns: okOrReason(),
 		doc: "Waits.", example: "call:sleep(0.5)",
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, "call:sleep")
@@ -87,7 +87,7 @@ func sleepFunction() function {
 }
 
 func flushFunction() function {
-	return function{name: "flush", returns: []field{{"ok", "boolean?", "or nil and \"hangup\""}},
+	return function{name: "flush", returns: okOrReason(),
 		doc: "Forgets the keys that were pressed and not taken yet.", example: "call:flush()",
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, "call:flush")
@@ -100,7 +100,7 @@ func flushFunction() function {
 
 func echoFunction() function {
 	return function{name: "echo", params: []field{{"seconds?", "number", "until the caller hangs up by default"}},
-		returns: []field{{"ok", "boolean?", "or nil and \"hangup\""}},
+		returns: okOrReason(),
 		doc:     "Lets callers hear themselves. An unanswered call is answered first.", example: "call:echo()",
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, "call:echo")
@@ -130,7 +130,7 @@ func echoFunction() function {
 
 func sendDTMFFunction(object string) function {
 	return function{name: "send_dtmf", params: []field{{"digits", "string", "0-9 * # A-D; a comma waits"}},
-		returns: []field{{"ok", "boolean?", "or nil and \"hangup\""}},
+		returns: okOrReason(),
 		doc:     "Presses keys and returns when they are sent.", example: object + `:send_dtmf("1,,42#")`,
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, object+":send_dtmf")

@@ -3,6 +3,7 @@ package scripting
 import (
 	"context"
 	"errors"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -25,6 +26,11 @@ func reason(err error) (string, bool) {
 	return "", false
 }
 
+// okOrReason is what most methods return.
+func okOrReason() []field {
+	return []field{{"ok", "boolean?", "true, or nil"}, {"reason", "string?", "why not, such as \"hangup\""}}
+}
+
 // done ends a function that returns true, or nil and a reason.
 func (a arguments) done(err error) int {
 	if err == nil {
@@ -39,7 +45,8 @@ func (a arguments) expected(err error) int {
 	if why, ok := reason(err); ok {
 		return failed(a.L, why)
 	}
-	a.fail("%s", err)
+	_, short, _ := strings.Cut(a.name, ":")
+	a.fail("%s", strings.TrimPrefix(err.Error(), short+": "))
 	return 0
 }
 

@@ -13,7 +13,8 @@ import (
 var errGrace = errors.New("the script went on for over 5s after its call had ended")
 
 // ServeCall hands the call down the chain of plugins until one takes it. Within a script's
-// call:route it goes down the chain again in the state of that script.
+// call:route it goes down the chain again in the state of that script. An error ends the
+// call: b2bua answers 500 or hangs up.
 func (e *Engine) ServeCall(ctx context.Context, c *b2bua.Call) error {
 	if outer, ok := ctx.Value(stateKey{}).(*state); ok && outer.call != nil && outer.call.c == c {
 		return outer.serveAgain()
@@ -31,18 +32,25 @@ func (e *Engine) ServeCall(ctx context.Context, c *b2bua.Call) error {
 			o.grace.Stop()
 		}
 	}()
-	return s.serve(s.L)
+	if err := s.serve(s.L); err != nil {
+		c.ScriptError(err.Message, err.Traceback)
+		return err
+	}
+	return nil
 }
 
 // serveAgain goes down the chain on a thread of its own: the main one is in call:route.
 func (s *state) serveAgain() error {
 	thread, cancel := s.L.NewThread()
 	defer cancel()
-	return s.serve(thread)
+	if err := s.serve(thread); err != nil { // call:route raises it again
+		return err
+	}
+	return nil
 }
 
-// serve asks each plugin in turn. An error ends the call: b2bua answers 500 or hangs up.
-func (s *state) serve(L *lua.LState) error {
+// serve asks each plugin in turn.
+func (s *state) serve(L *lua.LState) *ScriptError {
 	c := s.call.c
 	for _, p := range s.gen.plugins {
 		handlers, err := s.handlers(L, p)
@@ -55,7 +63,6 @@ func (s *state) serve(L *lua.LState) error {
 			err = s.runIn(L, fn, s.call.self)
 		}
 		if err != nil {
-			c.ScriptError(err.Message, err.Traceback)
 			s.log.Error("script: "+err.Message, "script", p.name, "generation", s.gen.id, "traceback", err.Traceback)
 			return err
 		}

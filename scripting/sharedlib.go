@@ -27,7 +27,7 @@ func sharedValuesModule() module {
 		functions: []function{
 			{name: "get", params: []field{key}, returns: []field{{"value", "any", "nil when it is not set or has expired"}},
 				doc: "Reads a value.", example: `local closed = shared.get("closed")`, run: sharedGet},
-			{name: "set", params: []field{key, {"value", "any", "nil removes it"}, opts}, returns: []field{{"ok", "boolean?", "or nil and \"full\""}},
+			{name: "set", params: []field{key, {"value", "any", "nil removes it"}, opts}, returns: okOrReason(),
 				doc: "Stores a value.", example: `shared.set("last:" .. call.from.user, call.number, { ttl = 3600 })`, run: sharedSet},
 			{name: "incr", params: []field{key, {"by?", "number", "1 by default"}, opts}, returns: []field{{"value", "number", "the new value"}},
 				doc:     "Adds to a number in one step, from 0 when it is not set. With a ttl it starts anew; without, the number keeps its own.",

@@ -1,0 +1,604 @@
+---@meta
+-- What Tandem's scripts may call, for editors: https://luals.github.io/wiki/annotations
+-- Generated from the server's own table; it is not run.
+
+---A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, or a list of them played without a gap.
+---@alias Source string|string[]
+
+---Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them.
+---@alias Target string|string[]
+
+---A call, as `on_call` gets it.
+---@class Call
+---@field id string our id, as in the record
+---@field from Address the caller
+---@field to Address the To header
+---@field number string what was dialled
+---@field user string? the authenticated user
+---@field trunk string? the trunk it came by
+---@field source CallSource where it came from
+---@field state "new"|"ringing"|"answered"|"ended"
+---@field vars table yours to fill; kept in the record as JSON
+local Call = {}
+
+---Reads a header.
+---```lua
+---local ua = call:header("User-Agent")
+---```
+---@param name string upper and lower case are the same
+---@return string? value the first one, or nil
+function Call:header(name) end
+
+---Reads all values of a header of the call's INVITE.
+---```lua
+---for _, v in ipairs(call:headers("Diversion")) do log.info(v) end
+---```
+---@param name string
+---@return string[] values empty when there is none
+function Call:headers(name) end
+
+---Lets the caller hear ringing (180). It does not take the call.
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:ring() end
+
+---Sends 183 with early media and returns when it has been played. It does not take the call: call:reject may follow.
+---```lua
+---call:progress{ play = "not-available" }
+---call:reject(480)
+---```
+---@param options? ProgressOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:progress(options) end
+
+---Answers the call. Answering an answered call does nothing.
+---```lua
+---call:answer()
+---```
+---@param options? AnswerOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:answer(options) end
+
+---Refuses an unanswered call.
+---```lua
+---call:reject(486, "Busy Here")
+---```
+---@param code integer 300 to 699
+---@param reason? string the standard phrase by default
+---@param headers? table<string, string|string[]>
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:reject(code, reason, headers) end
+
+---Tells the caller's phone to call somebody else (302).
+---```lua
+---call:redirect("sip:bob@example.com")
+---```
+---@param uri string where to call instead
+---@param ... string more, in order of preference
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:redirect(uri, ...) end
+
+---Ends the call.
+---```lua
+---call:hangup()
+---```
+---@param cause? integer Q.850 cause
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:hangup(cause) end
+
+---Plays a sound, or a list of them without a gap, and returns when it has ended. An unanswered call is answered first. Keys that do not stop it wait until they are taken.
+---```lua
+---local how, digit = call:play({ "you-have", "messages" }, { stop = "any" })
+---```
+---@param source Source
+---@param options? PlayOptions
+---@return "done"|"digit"|nil how or nil and "not found" or "hangup"
+---@return string? digit the key that ended it
+function Call:play(source, options) end
+
+---Plays a prompt and takes keys. Keys that wait are taken first, and the prompt is then not started.
+---```lua
+---local pin = call:gather{ prompt = "enter-pin", min = 4, max = 4, tries = 3, invalid = "invalid" }
+---```
+---@param options? GatherOptions
+---@return string? digits or nil
+---@return "max"|"finish"|"timeout"|"invalid"|"hangup" why what ended it
+function Call:gather(options) end
+
+---Offers choices. A function is called with the call and the keys pressed; when it returns "repeat" the menu plays again, and so it does when a menu within it returns "back".
+---```lua
+---call:menu{
+---  prompt = "main-menu", invalid = "invalid",
+---  ["1"] = function(call) return call:play("opening-hours") end,
+---  ["2"] = "user:1001",
+---  ["101"] = "user:1101",
+---  ["*"] = "repeat",
+---}
+---```
+---@param menu MenuOptions
+---@return any result the function's result, the bridge's table, or "back"; or nil
+---@return "timeout"|"invalid"|"hangup"|nil why when the tries are used up
+function Call:menu(menu) end
+
+---Reads text aloud. Digits, numbers, dates and times are put together from recorded words; other text needs a voice (not built yet) and gives nil, "not found" with a line in the log.
+---```lua
+---call:say(42, { as = "number" })
+---```
+---@param text string|number
+---@param options? SayOptions
+---@return "done"|nil how or nil and "not found" or "hangup"
+function Call:say(text, options) end
+
+---Records what the caller says. When the caller hangs up the file is kept, and why is "hangup".
+---```lua
+---local message = call:record("messages/" .. call.id, { max = 120 })
+---if message and message.seconds > 1 then log.info("message", { file = message.path }) end
+---```
+---@param file string below the recordings folder; .wav is added if there is no ending
+---@param options? RecordOptions
+---@return Recording? recording or nil and what went wrong
+function Call:record(file, options) end
+
+---Presses keys and returns when they are sent.
+---```lua
+---call:send_dtmf("1,,42#")
+---```
+---@param digits string 0-9 * # A-D; a comma waits
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:send_dtmf(digits) end
+
+---Forgets the keys that were pressed and not taken yet.
+---```lua
+---call:flush()
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:flush() end
+
+---Waits.
+---```lua
+---call:sleep(0.5)
+---```
+---@param seconds number
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:sleep(seconds) end
+
+---Lets callers hear themselves. An unanswered call is answered first.
+---```lua
+---call:echo()
+---```
+---@param seconds? number until the caller hangs up by default
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:echo(seconds) end
+
+---Calls somebody and returns the leg that answered, not yet joined with the caller.
+---```lua
+---local leg, failure = call:dial("user:1001", { timeout = 20 })
+---if leg then
+---  leg:say("5", { as = "digits" })
+---  call:bridge(leg)
+---end
+---```
+---@param targets Target whom to call
+---@param options? DialOptions
+---@return Leg? leg or nil
+---@return Failure|string|nil failure why nobody was reached
+function Call:dial(targets, options) end
+
+---Joins the caller with a leg, or with whoever answers, until one of them leaves. If the callee leaves first, the script goes on with the caller.
+---```lua
+---local result = call:bridge("user:1001", { timeout = 25 })
+---if result.state == "busy" then call:play("busy") end
+---```
+---@param to Leg|Target a leg of call:dial, or whom to call
+---@param options? DialOptions
+---@return BridgeResult result always a table
+function Call:bridge(to, options) end
+
+---Runs the chain of scripts anew, as if number had been dialled, and returns when that has ended: nil, "not found" when no script took it.
+---```lua
+---call:route("700")
+---```
+---@param number string
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:route(number) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:start_recording(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:pause_recording(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:resume_recording(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:stop_recording(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:hold_music(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:refer(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:park(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:conference(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:queue(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:stream(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function Call:on(...) end
+
+---A leg that call:dial made.
+---@class Leg
+---@field vars table yours to fill
+---@field target string whom it was dialled for
+local Leg = {}
+
+---Plays a sound, or a list of them without a gap, and returns when it has ended. An unanswered call is answered first. Keys that do not stop it wait until they are taken.
+---```lua
+---local how, digit = leg:play({ "you-have", "messages" }, { stop = "any" })
+---```
+---@param source Source
+---@param options? PlayOptions
+---@return "done"|"digit"|nil how or nil and "not found" or "hangup"
+---@return string? digit the key that ended it
+function Leg:play(source, options) end
+
+---Plays a prompt and takes keys. Keys that wait are taken first, and the prompt is then not started.
+---```lua
+---local pin = leg:gather{ prompt = "enter-pin", min = 4, max = 4, tries = 3, invalid = "invalid" }
+---```
+---@param options? GatherOptions
+---@return string? digits or nil
+---@return "max"|"finish"|"timeout"|"invalid"|"hangup" why what ended it
+function Leg:gather(options) end
+
+---Reads text aloud. Digits, numbers, dates and times are put together from recorded words; other text needs a voice (not built yet) and gives nil, "not found" with a line in the log.
+---```lua
+---leg:say(42, { as = "number" })
+---```
+---@param text string|number
+---@param options? SayOptions
+---@return "done"|nil how or nil and "not found" or "hangup"
+function Leg:say(text, options) end
+
+---Presses keys and returns when they are sent.
+---```lua
+---leg:send_dtmf("1,,42#")
+---```
+---@param digits string 0-9 * # A-D; a comma waits
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Leg:send_dtmf(digits) end
+
+---Ends the leg.
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Leg:hangup() end
+
+---Reads a header.
+---```lua
+---local ua = leg:header("User-Agent")
+---```
+---@param name string upper and lower case are the same
+---@return string? value the first one, or nil
+function Leg:header(name) end
+
+---A party, as SIP names it.
+---@class Address
+---@field user string
+---@field host string
+---@field display string the name shown, or ""
+---@field uri string
+
+---Where a call came from.
+---@class CallSource
+---@field ip string
+---@field port integer
+---@field transport "udp"|"tcp"|"tls"|"ws"|"wss"
+
+---Options of call:answer.
+---@class AnswerOptions
+---@field headers? table<string, string|string[]> header fields to add
+
+---Options of call:progress.
+---@class ProgressOptions
+---@field play? Source early media
+
+---Options of play.
+---@class PlayOptions
+---@field stop? string keys that end it, `"any"` for every key; none by default
+---@field loop? integer how often it is played, 1 by default; -1 until it is stopped
+
+---Options of gather.
+---@class GatherOptions
+---@field prompt? Source played until the first key
+---@field min? integer keys at least, 1 by default
+---@field max? integer keys at most, 1 by default
+---@field finish? string the key that ends input and is not returned, # by default; "" for none
+---@field timeout? number seconds from the end of the prompt to the first key, 5 by default
+---@field digit_timeout? number seconds after a key that end input, 2 by default
+---@field tries? integer 1 by default
+---@field pattern? string RE2, which the whole input must match
+---@field invalid? Source played before another try when the input was wrong
+
+---A menu. Other keys are what callers press: one or more of 0-9 * #. Their value is a function, a target to bridge to, `"repeat"` or `"back"`.
+---@class MenuOptions
+---@field prompt? Source played until the first key
+---@field tries? integer 3 by default
+---@field invalid? Source played when no entry has what was pressed
+---@field timeout? number seconds from the end of the prompt to the first key, 5 by default
+---@field digit_timeout? number seconds to wait for more keys of a longer entry, 2 by default
+---@field [string] string|string[]|fun(call: Call, digits: string): any
+
+---Options of say.
+---@class SayOptions
+---@field as? "text"|"digits"|"number"|"date"|"time" how to read it, text by default. A date is written 2026-11-22 or as seconds since 1970, a time 14:05 or as seconds
+---@field voice? string whose voice (not built yet)
+
+---Options of call:record.
+---@class RecordOptions
+---@field max? number seconds at most, 60 by default
+---@field silence? number seconds of silence that end it, 3 by default; 0 for none
+---@field finish? string keys that end it, # by default; "" for none
+---@field beep? boolean before it starts, true by default
+
+---What call:record made.
+---@class Recording
+---@field path string to play it by
+---@field seconds number how long it is
+---@field why "finish"|"silence"|"max"|"hangup" what ended it
+
+---Options of call:dial and call:bridge.
+---@class DialOptions
+---@field timeout? number seconds to ring, 30 by default; with serial, for each target
+---@field strategy? "parallel"|"serial" all targets at once, or one after the other; parallel by default
+---@field headers? table<string, string|string[]> header fields to add
+---@field from? string the user part of our From; the caller's by default
+---@field display? string the name shown
+---@field ringback? Source what the caller hears meanwhile, or "none"
+---@field early_media? boolean pass the far end's early media on, true by default
+---@field codecs? string[] to offer, in this order
+---@field media? "relay"|"direct" relay by default; direct is not built yet
+---@field max? number seconds a bridge may last
+---@field on_answer? fun(leg: Leg): boolean? runs with each leg that answers, before it is joined; returning false declines, and the others ring on
+
+---How a bridge went.
+---@class BridgeResult
+---@field state "answered"|"busy"|"noanswer"|"cancelled"|"failed"
+---@field code integer SIP status
+---@field reason string
+---@field seconds number that the two talked
+---@field by "caller"|"callee"|"script"|"system" who ended it
+
+---Why nobody was reached.
+---@class Failure
+---@field code integer SIP status
+---@field reason string
+---@field state "busy"|"noanswer"|"cancelled"|"failed"
+
+---How long a shared value lives.
+---@class SharedOptions
+---@field ttl? number seconds until it is gone; for ever by default
+---@field persist? boolean keep it over a restart (not built yet)
+
+---Opening hours: a list such as `"Mon-Fri 09:00-17:30"`, and the zone they are in.
+---@class Hours
+---@field zone? string such as Europe/London; the server's by default
+---@field [integer] string
+
+---What a file of scripts/ returns.
+---@class Plugin
+---@field on_call? fun(call: Call) an inbound call; goes to the next plugin while nobody has taken it
+---@field on_register? fun(reg: table): boolean?, integer? a registration (not called yet)
+---@field on_auth? fun(user: string, realm: string): table? a user kept elsewhere (not called yet)
+---@field on_message? fun(msg: table): integer? a SIP MESSAGE (not called yet)
+---@field on_hangup? fun(cdr: table) a finished record (not called yet)
+---@field on_load? fun() once a generation, before it is used; an error refuses it
+
+---Lines for the server's log, which also appear in the call's timeline. `print` is `log.info`.
+---@class loglib
+log = {}
+
+---Writes a line that shows when the server logs at debug level.
+---@param message string what to write
+---@param fields? table more facts, by name
+function log.debug(message, fields) end
+
+---Writes a line to the server's log and to the call's timeline.
+---```lua
+---log.info("caller chose sales", { digit = "1" })
+---```
+---@param message string what to write
+---@param fields? table more facts, by name
+function log.info(message, fields) end
+
+---Writes a warning.
+---@param message string what to write
+---@param fields? table more facts, by name
+function log.warn(message, fields) end
+
+---Writes an error; the call goes on.
+---@param message string what to write
+---@param fields? table more facts, by name
+function log.error(message, fields) end
+
+---JSON text from and to Lua values.
+---@class jsonlib
+json = {}
+
+---Makes JSON of a value. A table with the keys 1 to n is an array, any other an object; an empty one is `{}`, unless it was decoded from `[]`. Functions, objects and tables that contain themselves raise an error.
+---```lua
+---local body = json.encode{ caller = call.from.user, choices = { 1, 2 } }
+---```
+---@param value any a string, number, boolean, nil, or a table of them
+---@return string text
+function json.encode(value) end
+
+---Reads JSON. `null` is nil.
+---```lua
+---local order, err = json.decode(body)
+---```
+---@param text string JSON
+---@return any value or nil and what is wrong
+function json.decode(text) end
+
+---Values that all calls share: strings, numbers, booleans and tables of them. Reading gives a copy.
+---@class sharedlib
+shared = {}
+
+---Reads a value.
+---```lua
+---local closed = shared.get("closed")
+---```
+---@param key string
+---@return any value nil when it is not set or has expired
+function shared.get(key) end
+
+---Stores a value.
+---```lua
+---shared.set("last:" .. call.from.user, call.number, { ttl = 3600 })
+---```
+---@param key string
+---@param value any nil removes it
+---@param options? SharedOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function shared.set(key, value, options) end
+
+---Adds to a number in one step, from 0 when it is not set. With a ttl it starts anew; without, the number keeps its own.
+---```lua
+---if shared.incr("calls:" .. call.from.user, 1, { ttl = 60 }) > 10 then return call:reject(486) end
+---```
+---@param key string
+---@param by? number 1 by default
+---@param options? SharedOptions
+---@return number value the new value
+function shared.incr(key, by, options) end
+
+---Removes a value.
+---```lua
+---shared.delete("closed")
+---```
+---@param key string
+function shared.delete(key) end
+
+---Changes a value in one step. When another call writes it meanwhile, fn runs again with what that wrote.
+---```lua
+---shared.update("agents", function(list)
+---  list = list or {}
+---  list[#list + 1] = call.from.user
+---  return list
+---end)
+---```
+---@param key string
+---@param fn fun(value: any): any gets the value, returns the new one; must not wait
+---@return any value the new value
+function shared.update(key, fn) end
+
+---Settings of the configuration file's `[scripts.settings]`.
+---@class configlib
+config = {}
+
+---Reads a setting.
+---```lua
+---call:play(config.get("greeting", "main-menu"))
+---```
+---@param key string `a.b` looks into the table a
+---@param default? any for a key that is not set
+---@return any value or the default, or nil
+function config.get(key, default) end
+
+---Regular expressions in RE2 syntax, which take linear time. A malformed one raises an error.
+---@class relib
+re = {}
+
+---Finds the first match.
+---```lua
+---local area, rest = re.match(call.number, [[^\+44(20|161)(\d+)$]])
+---```
+---@param text string where to look
+---@param expression string RE2 syntax
+---@return string? ... the groups, or the whole match when there are none; nil without a match
+function re.match(text, expression) end
+
+---Finds where the first match lies, as string.find does.
+---```lua
+---local from, to = re.find(text, "[0-9]{4}")
+---```
+---@param text string where to look
+---@param expression string RE2 syntax
+---@param init? integer where to begin, 1 by default
+---@return integer? first nil without a match
+---@return integer? last
+---@return string? ... the groups
+function re.find(text, expression, init) end
+
+---Replaces every match.
+---```lua
+---local number = re.replace(call.number, "^00", "+")
+---```
+---@param text string where to look
+---@param expression string RE2 syntax
+---@param replacement string `$1` or `${name}` is a group
+---@return string text
+function re.replace(text, expression, replacement) end
+
+---The time of day, zones and opening hours.
+---@class timelib
+time = {}
+
+---The present moment.
+---```lua
+---local started = time.now()
+---```
+---@return number seconds since 1970 UTC, with fraction
+function time.now() end
+
+---Writes a moment as text.
+---```lua
+---local hour = time.format(time.now(), "%H", "Europe/London")
+---```
+---@param seconds number since 1970 UTC
+---@param format string as strftime: `%Y-%m-%d %H:%M`
+---@param zone? string such as Europe/London; the server's by default
+---@return string text
+function time.format(seconds, format, zone) end
+
+---Tells whether it is within the hours named. A span that ends before it begins reaches into the next day.
+---```lua
+---if not time.hours{ "Mon-Fri 09:00-17:30", "Sat 10:00-12:00", zone = "Europe/London" } then
+---  return call:play("closed")
+---end
+---```
+---@param hours Hours opening hours, and their zone
+---@return boolean open
+function time.hours(hours) end
