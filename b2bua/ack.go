@@ -24,7 +24,11 @@ func (e *ackReceived) apply(c *Call) {
 	}
 	if l.awaitACK && l.state == legAnswered {
 		l.awaitACK = false
-		if err := l.media.SetAnswer(e.req.Body()); err != nil {
+		take := l.answerTo
+		if l.answerTo = nil; take == nil {
+			take = l.media.SetAnswer
+		}
+		if err := take(e.req.Body()); err != nil {
 			c.log.Warn("the ACK has no answer to our offer", "err", err)
 			c.released(BySystem)
 			l.hangup(0)

@@ -146,8 +146,8 @@ func (l *Leg) resend2xx(tx *transaction.Server, res *sip.Response) {
 	t := s.o.Timers
 	l.resend = dialog.NewResend(s.o.Clock, t.T1, t.T2, func() {
 		_ = tx.Respond(res)
-		l.call().box.post(do(func(*Call) { l.rec.retransmissions++ }))
-	}, func() { l.call().box.post(&ackMissing{l}) })
+		l.post(func(*Call) { l.rec.retransmissions++ })
+	}, func() { l.deliver(&ackMissing{l}) })
 }
 
 // ring sends a provisional response without media.

@@ -83,7 +83,18 @@ func (c *Call) leaver() Side {
 
 // join connects l with the caller; o ends when either leaves.
 func (c *Call) join(o *op, l *Leg, opts DialOptions) {
-	if err := c.answer(nil); err != nil {
+	connect := func() error { return c.answer(nil) }
+	if l.direct {
+		connect = func() error {
+			return c.connectDirect(l, func(error) {
+				l.by = BySystem
+				l.hangup(0)
+			})
+		}
+	} else if err := c.caller.reclaim(); err != nil {
+		c.log.Error("media not taken back", "err", err)
+	}
+	if err := connect(); err != nil {
 		l.by = BySystem
 		l.hangup(0)
 		res := BridgeResult{State: StateFailed, Code: 500, Reason: err.Error(), By: BySystem}
@@ -94,8 +105,10 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 		return
 	}
 	c.caller.stopPlaying()
-	if err := media.Bridge(c.caller.media, l.media); err != nil {
-		c.log.Error("media of the two legs not joined", "err", err)
+	if !l.direct {
+		if err := media.Bridge(c.caller.media, l.media); err != nil {
+			c.log.Error("media of the two legs not joined", "err", err)
+		}
 	}
 	j := &joined{leg: l, since: c.clock.Now()}
 	if opts.Max > 0 {
@@ -125,7 +138,9 @@ func (c *Call) part(j *joined) {
 		j.timer.Stop()
 	}
 	c.joined = nil
-	media.Unbridge(c.caller.media, j.leg.media)
+	if !j.leg.direct {
+		media.Unbridge(c.caller.media, j.leg.media)
+	}
 	if j.leg.state != legEnded {
 		if j.leg.by == "" {
 			j.leg.by = ByScript

@@ -210,6 +210,10 @@ func (c *Call) step(e event) {
 			c.crashed(p)
 		}
 	}()
+	if m, ok := e.(concerning); ok && m.about().call() != c {
+		forward(m)
+		return
+	}
 	e.apply(c)
 }
 
@@ -283,8 +287,10 @@ func (c *Call) callerEnded() {
 	c.state.Store(StateEnded)
 	c.times.end = c.clock.Now()
 	close(c.done)
-	for _, l := range c.legs[1:] {
-		l.hangup(0)
+	for _, l := range c.legs {
+		if l != c.caller {
+			l.hangup(0)
+		}
 	}
 	c.interrupt(nil, ErrHangup)
 }

@@ -13,7 +13,7 @@ const digitCap = 128
 
 // mediaEvent is called by a media worker and only posts.
 func (l *Leg) mediaEvent(e media.Event) {
-	l.call().box.post(&mediaHappened{l, e})
+	l.deliver(&mediaHappened{l, e})
 }
 
 type mediaHappened struct {
@@ -75,7 +75,7 @@ func (l *Leg) take() byte {
 
 // Flush forgets the digits that wait.
 func (l *Leg) Flush(ctx context.Context) error {
-	_, err := await[struct{}](ctx, l.call(), l, func(o *op) {
+	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
 		l.digits = nil
 		l.call().finish(o, nil, nil)
 	})
@@ -87,7 +87,7 @@ func (l *Leg) SendDTMF(ctx context.Context, digits string) error {
 	if i := strings.IndexFunc(digits, func(r rune) bool { return !strings.ContainsRune("0123456789*#ABCDabcd,wW", r) }); i >= 0 {
 		return fmt.Errorf("send_dtmf: %q has something that is no digit", digits)
 	}
-	_, err := await[struct{}](ctx, l.call(), l, func(o *op) {
+	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)

@@ -33,7 +33,7 @@ type Gathered struct {
 // wait are taken first, and the prompt is then not started.
 func (l *Leg) Gather(ctx context.Context, opts GatherOptions) (Gathered, error) {
 	opts.fill()
-	return await[Gathered](ctx, l.call(), l, func(o *op) {
+	return await[Gathered](ctx, l.home, l, func(o *op) {
 		if err := l.ready(); err != nil {
 			l.call().finish(o, nil, err)
 			return
@@ -105,7 +105,7 @@ func (g *gathering) try() {
 	g.say(g.opts.Prompt, func() { g.wait(g.opts.Timeout) })
 }
 
-func (g *gathering) live() bool { _, ok := g.l.call().ops[g.o]; return ok }
+func (g *gathering) live() bool { _, ok := g.l.home.ops[g.o]; return ok }
 
 // attemptOpen reports whether this try still takes digits.
 func (g *gathering) attemptOpen() bool { return g.release != nil }

@@ -10,8 +10,8 @@ import (
 
 // Hangup ends this leg: BYE, or CANCEL while it rings.
 func (l *Leg) Hangup(ctx context.Context) error {
-	c := l.call()
-	if l.role == "a" {
+	c := l.home
+	if l.inbound() {
 		return c.Hangup(ctx, 0)
 	}
 	return c.command(ctx, func(o *op) {
@@ -27,7 +27,7 @@ func (l *Leg) Hangup(ctx context.Context) error {
 func (l *Leg) hangup(cause int) {
 	switch {
 	case l.state == legEnded:
-	case l.state != legAnswered && l.role == "a":
+	case l.state != legAnswered && l.inbound():
 		l.refuse(causeFailure(cause), nil)
 	case l.state != legAnswered:
 		l.cancel("")
@@ -72,15 +72,14 @@ func (l *Leg) byeReceived(tx *transaction.Server) {
 	refuse(200, "").respond(tx, "")
 	c.note(l.name(), "sip", "BYE received")
 	l.explained(tx.Request())
-	if l.role == "a" {
+	l.by = ByCallee
+	if l == c.caller {
 		l.by = ByCaller
 		c.released(ByCaller)
-		if l.state != legAnswered { // RFC 3261 §15: a caller may send BYE on an early dialog
-			l.refuse(failure(487, ""), nil)
-			return
-		}
-	} else {
-		l.by = ByCallee
+	}
+	if l.inbound() && l.state != legAnswered { // RFC 3261 §15: a caller may send BYE on an early dialog
+		l.refuse(failure(487, ""), nil)
+		return
 	}
 	l.unacked = false // a BYE also tells that our 2xx was heard
 	l.ended(200, "OK")

@@ -102,10 +102,11 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	c.shared.number = numberOf(&req.Recipient)
 	c.state.Store(StateNew)
 	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
-		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(req.Body()), byeLater: -1}
+		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(req.Body()), theirs: slices.Clone(req.Body()), byeLater: -1}
 	l.userAgent, _ = headerOf(req, "User-Agent")
 	l.rec.invited = c.started
 	l.owner.Store(c)
+	l.home = c
 	c.caller = l
 	c.legs = []*Leg{l}
 	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)

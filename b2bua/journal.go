@@ -173,7 +173,9 @@ func (l *Leg) row() store.Leg {
 		JitterMS: msOf(st.Jitter), RTTMS: msOf(st.RTT), MOS: st.MOS, FirstRTPMS: c.ms(st.FirstRTP),
 		Retransmissions: int64(l.rec.retransmissions),
 	}
-	if l.media != nil {
+	if l.direct {
+		r.MediaMode = "direct"
+	} else if l.media != nil {
 		r.MediaMode, r.DTMFMode = "relay", "rfc4733"
 	}
 	var flags []string
@@ -201,8 +203,10 @@ const slowSetup = 5 * time.Second
 func (c *Call) flags(r *store.Call) string {
 	var flags []string
 	var sent, heard, retransmitted int
+	direct := false // then nobody here knows what was heard
 	for _, l := range c.legs {
-		if l.rec.answered.IsZero() {
+		if l.rec.answered.IsZero() || l.direct {
+			direct = direct || l.direct
 			continue
 		}
 		if l.rec.stats.RxPackets > 0 {
@@ -213,7 +217,7 @@ func (c *Call) flags(r *store.Call) string {
 		retransmitted += l.rec.retransmissions
 	}
 	switch {
-	case r.AnswerMS == 0 || r.BillableMS < 1000:
+	case r.AnswerMS == 0 || r.BillableMS < 1000 || direct:
 	case heard == 0:
 		flags = append(flags, store.FlagSilent)
 	case sent > 0:

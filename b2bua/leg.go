@@ -32,6 +32,7 @@ func (s legState) String() string {
 // one Call, whose goroutine owns its state.
 type Leg struct {
 	owner atomic.Pointer[Call]
+	home  *Call // that made it; only its script may use the leg
 	seq   int
 	role  string // a, b
 
@@ -56,31 +57,39 @@ type Leg struct {
 	acks   map[uint32]*sip.Request
 	resend *dialog.Resend
 
-	state     legState
-	answerer  response // the last response of theirs that headers are read from
-	media     *media.Session
-	described []byte // our SDP in the last answer or offer sent
-	awaitACK  bool   // our offer is in the 2xx, the answer comes in the ACK
-	reinvite  *transaction.Server
-	offering  *offering   // our offer that has no answer yet
-	toOffer   *offering   // the next one
-	patience  clock.Timer // how long it may ring, if that is less than the others
-	glare     clock.Timer // until an offer that met 491 is sent again
-	held      bool        // the far end listens no more
-	heldMusic bool        // it hears music because the other side is on hold
-	fresh     freshness
-	reliable  reliability
-	by        Side // who ended it
-	digits    []byte
-	ear       func(digit byte) bool // the op that takes digits as they come; true: taken
-	ears      int                   // how many have listened
-	playing   *media.Playback
-	dialling  *dialling
-	released  bool
-	inviteTx  int  // how many INVITEs we have sent before the one under way
-	inviting  bool // our INVITE has had no final answer yet
-	unacked   bool // our 2xx has had no ACK yet
-	byeLater  int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
+	state        legState
+	answerer     response // the last response of theirs that headers are read from
+	media        *media.Session
+	described    []byte // our SDP in the last answer or offer sent
+	theirs       []byte // their last SDP
+	direct       bool   // media go straight between the phones
+	carrying     bool   // an offer of theirs waits for the other phone's answer
+	title        string // of the descriptions we pass on: origin without its version
+	titleVersion int
+	answerTo     func(body []byte) error // takes the answer in the ACK, where media does not
+	ackWaits     bool                    // the ACK of a 2xx waits for the caller's answer
+	lateAnswer   []byte                  // that goes into it
+	awaitACK     bool                    // our offer is in the 2xx, the answer comes in the ACK
+	reinvite     *transaction.Server
+	offering     *offering   // our offer that has no answer yet
+	toOffer      *offering   // the next one
+	patience     clock.Timer // how long it may ring, if that is less than the others
+	glare        clock.Timer // until an offer that met 491 is sent again
+	held         bool        // the far end listens no more
+	heldMusic    bool        // it hears music because the other side is on hold
+	fresh        freshness
+	reliable     reliability
+	by           Side // who ended it
+	digits       []byte
+	ear          func(digit byte) bool // the op that takes digits as they come; true: taken
+	ears         int                   // how many have listened
+	playing      *media.Playback
+	dialling     *dialling
+	released     bool
+	inviteTx     int  // how many INVITEs we have sent before the one under way
+	inviting     bool // our INVITE has had no final answer yet
+	unacked      bool // our 2xx has had no ACK yet
+	byeLater     int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
 
 	rec  legRecord
 	vars map[string]any
@@ -125,10 +134,10 @@ func (l *Leg) pending() bool {
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.
 func (l *Leg) Header(name string) (string, bool) {
-	if l.role == "a" {
+	if l.inbound() {
 		return headerOf(l.server.Request(), name)
 	}
-	v, err := await[*string](context.Background(), l.call(), nil, func(o *op) {
+	v, err := await[*string](context.Background(), l.home, nil, func(o *op) {
 		c := l.call()
 		if l.answerer.Response != nil {
 			if s, ok := headerOf(l.answerer.Response, name); ok {
@@ -181,7 +190,7 @@ func (l *Leg) release() {
 	for _, d := range l.dialogs {
 		l.call().server.forget(d)
 	}
-	if l.role == "b" {
+	if !l.inbound() {
 		l.call().server.forgetOutgoing(l.callID)
 	}
 }

@@ -37,9 +37,7 @@ const (
 	gone
 )
 
-// request adds a new request from the network, unless too many wait already.
-func (m *mailbox) request(e event) admission { return m.add(e, true) }
-
+// add adds e; a new request from the network only where not too many wait already.
 func (m *mailbox) add(e event, network bool) admission {
 	m.mu.Lock()
 	defer m.mu.Unlock()

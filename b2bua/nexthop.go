@@ -48,7 +48,7 @@ func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
 	c, hop := l.call(), d.NextHop()
 	go func() {
 		f, err := c.server.connect(c.server.ctx, hop)
-		c.box.post(do(func(c *Call) {
+		l.post(func(*Call) {
 			if err == nil {
 				l.flow, l.flowHop = f, hop.String()
 			}
@@ -57,7 +57,7 @@ func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
 			for _, use := range waiting {
 				use(f, err)
 			}
-		}))
+		})
 	}()
 }
 
@@ -152,6 +152,9 @@ func hostOf(ip netip.Addr) string {
 func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
 	s := l.call().server
 	ack := d.Ack(seq)
+	if len(l.lateAnswer) > 0 && d == l.dialog && seq == l.ours.CSeq().SeqNo {
+		setBody(ack, l.lateAnswer)
+	}
 	l.reachOn(d, func(f transport.Flow, err error) {
 		if err == nil {
 			_ = s.tx.SendAck(f, ack)

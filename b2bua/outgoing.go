@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,7 @@ func (c *Call) newLeg(d *dialling, b branch) *Leg {
 		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
 	l.rec.invited = c.clock.Now()
 	l.owner.Store(c)
+	l.home = c
 	c.legs = append(c.legs, l)
 	return l
 }
@@ -35,7 +37,7 @@ func (l *Leg) start() {
 	l.inviting = true // the call waits for what the goroutine posts
 	go func() {
 		f, err := c.server.connect(c.server.ctx, hop)
-		c.box.post(do(func(*Call) { l.connected(f, err) }))
+		l.post(func(*Call) { l.connected(f, err) })
 	}()
 }
 
@@ -60,13 +62,18 @@ func (l *Leg) sendInvite() {
 		l.failed(failure(482, ""))
 		return
 	}
-	if err := l.openMedia(); err != nil {
-		l.failed(mediaFailure(err))
-		return
+	if l.dialling.directly() {
+		l.direct = true
+		l.offer = l.retitle(c.caller.theirs)
+	} else {
+		if err := l.openMedia(); err != nil {
+			l.failed(mediaFailure(err))
+			return
+		}
+		l.offer = l.media.Offer()
 	}
 	l.remote = l.flow.Remote().String()
 	l.flowHop = l.uri.String()
-	l.offer = l.media.Offer()
 	l.ours = l.invite()
 	if l.flow.IsLoop() {
 		c.server.expectLoop(l.callID, c)
@@ -168,11 +175,11 @@ type inviteClient struct {
 }
 
 func (h *inviteClient) HandleResponse(tx *transaction.Client, res *sip.Response) {
-	h.leg.call().box.post(&inviteResponse{h.leg, h.n, res})
+	h.leg.deliver(&inviteResponse{h.leg, h.n, res})
 }
 
 func (h *inviteClient) HandleEnd(tx *transaction.Client, err error) {
-	h.leg.call().box.post(&inviteEnded{h.leg, h.n, err})
+	h.leg.deliver(&inviteEnded{h.leg, h.n, err})
 }
 
 type inviteResponse struct {
@@ -289,7 +296,9 @@ func (l *Leg) provisional(res *sip.Response) {
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	hasMedia := false
 	if len(res.Body()) > 0 {
-		if err := l.media.SetAnswer(res.Body()); err != nil {
+		if l.direct {
+			l.theirs, hasMedia = res.Body(), true
+		} else if err := l.media.SetAnswer(res.Body()); err != nil {
 			c.log.Info("early media not usable", "leg", l.name(), "err", err)
 		} else {
 			hasMedia = true
@@ -334,7 +343,9 @@ func (l *Leg) accepted(res *sip.Response) {
 	seq := l.ours.CSeq().SeqNo
 	switch {
 	case l.state == legAnswered && d == l.dialog:
-		l.acknowledge(d, seq) // our ACK was lost
+		if !l.ackWaits {
+			l.acknowledge(d, seq) // our ACK was lost
+		}
 		return
 	case l.state == legAnswered || l.state == legEnded:
 		l.disown(d, res, seq)
@@ -352,7 +363,11 @@ func (l *Leg) accepted(res *sip.Response) {
 		l.userAgent, _ = headerOf(res, "Server")
 	}
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
-	l.acknowledge(d, seq)
+	if l.direct && len(l.offer) == 0 {
+		l.ackWaits = true
+	} else {
+		l.acknowledge(d, seq)
+	}
 	l.refreshed(res)
 	if err := l.settle(res); err != nil {
 		c.log.Warn("the answer's SDP is not usable", "leg", l.name(), "err", err)
@@ -372,6 +387,15 @@ func (l *Leg) accepted(res *sip.Response) {
 // settle takes the answer to our offer; one that came in a reliable response stands
 // (RFC 3262 §5), and a 2xx may leave it out.
 func (l *Leg) settle(res *sip.Response) error {
+	if l.direct {
+		if len(res.Body()) > 0 {
+			l.theirs = res.Body()
+		}
+		if len(l.theirs) == 0 {
+			return errors.New("no session description")
+		}
+		return nil
+	}
 	if len(res.Body()) == 0 && l.media.Negotiated() {
 		return nil
 	}
@@ -404,7 +428,7 @@ type resentAnswer struct {
 }
 
 func (e *resentAnswer) apply(c *Call) {
-	if e.leg.role == "b" && e.leg.ours != nil && e.res.CSeq().MethodName == sip.INVITE && e.leg.dialog != nil {
+	if e.leg.ours != nil && e.res.CSeq().MethodName == sip.INVITE && e.leg.dialog != nil {
 		e.leg.acknowledge(e.leg.dialog, e.res.CSeq().SeqNo)
 	}
 }

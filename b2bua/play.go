@@ -17,7 +17,7 @@ type PlayOptions struct {
 // Play plays srcs one after the other without a gap. It returns "" when they have ended,
 // or the digit that stopped it. An unanswered caller is answered first.
 func (l *Leg) Play(ctx context.Context, srcs []media.Source, opts PlayOptions) (digit string, err error) {
-	return await[string](ctx, l.call(), l, func(o *op) {
+	return await[string](ctx, l.home, l, func(o *op) {
 		if err := l.ready(); err != nil {
 			l.call().finish(o, "", err)
 			return
@@ -30,8 +30,8 @@ func (l *Leg) Play(ctx context.Context, srcs []media.Source, opts PlayOptions) (
 func (l *Leg) ready() error {
 	switch {
 	case l.state == legAnswered:
-		return nil
-	case l.role == "a":
+		return l.reclaim()
+	case l.inbound():
 		c := l.call()
 		c.taken.Store(true)
 		return c.answer(nil)
@@ -87,7 +87,7 @@ func (l *Leg) stopPlaying() {
 
 // Sleep waits d.
 func (l *Leg) Sleep(ctx context.Context, d time.Duration) error {
-	c := l.call()
+	c := l.home
 	_, err := await[struct{}](ctx, c, l, func(o *op) {
 		t := c.after(d, func() { c.finish(o, nil, nil) })
 		o.stop = func() { t.Stop() }
@@ -97,7 +97,7 @@ func (l *Leg) Sleep(ctx context.Context, d time.Duration) error {
 
 // Echo sends the caller its own audio until the leg ends or ctx is done.
 func (l *Leg) Echo(ctx context.Context) error {
-	_, err := await[struct{}](ctx, l.call(), l, func(o *op) {
+	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)

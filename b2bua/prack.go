@@ -60,7 +60,7 @@ func (l *Leg) sendReliable(res *sip.Response) {
 // resendReliable: RFC 3262 §3: at T1, doubling, for 64*T1; then the INVITE is refused.
 func (l *Leg) resendReliable(after, waited time.Duration) {
 	t1 := l.call().server.o.Timers.T1
-	l.reliable.resend = l.call().after(after, func() {
+	l.reliable.resend = l.after(after, func() {
 		if l.reliable.pending == nil {
 			return
 		}

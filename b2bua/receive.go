@@ -50,7 +50,7 @@ func (s *Server) inDialog(tx *transaction.Server) {
 		refuse(481, "").respond(tx, "")
 		return
 	}
-	switch l.call().box.request(&request{leg: l, tx: tx}) {
+	switch l.deliverAs(&request{leg: l, tx: tx}, true) {
 	case full:
 		refuse(503, "", Header{"Retry-After", "1"}).respond(tx, "")
 	case gone:
@@ -64,7 +64,7 @@ func (r *receiver) HandleAck(req *sip.Request, f transport.Flow) {
 		return
 	}
 	if l := s.legOf(dialog.RequestID(req)); l != nil {
-		l.call().box.post(&ackReceived{leg: l, req: req})
+		l.deliver(&ackReceived{leg: l, req: req})
 	}
 }
 
@@ -76,7 +76,7 @@ func (r *receiver) HandleStray(res *sip.Response, f transport.Flow) {
 		return
 	}
 	if l := s.legOf(dialog.ResponseID(res)); l != nil {
-		l.call().box.post(&resentAnswer{leg: l, res: res})
+		l.deliver(&resentAnswer{leg: l, res: res})
 	}
 }
 

@@ -57,7 +57,7 @@ func (s *Server) RecordingPath(file string) (string, error) {
 
 // Record records what the leg says into a WAV file. The file is kept at a hangup too.
 func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, error) {
-	path, err := l.call().server.RecordingPath(opts.File)
+	path, err := l.home.server.RecordingPath(opts.File)
 	if err != nil {
 		return RecordResult{}, err
 	}
@@ -95,13 +95,13 @@ func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, err
 	if why == "" {
 		why = r.Why
 	}
-	l.call().Note("media", fmt.Sprintf("recorded %s: %.1f s, %s", opts.File, r.Seconds, why))
+	l.home.Note("media", fmt.Sprintf("recorded %s: %.1f s, %s", opts.File, r.Seconds, why))
 	return RecordResult{Path: opts.File, Seconds: r.Seconds, Why: why}, err
 }
 
 // beep answers if need be and plays the beep, if wanted.
 func (l *Leg) beep(ctx context.Context, wanted bool) (*media.Session, error) {
-	return await[*media.Session](ctx, l.call(), l, func(o *op) {
+	return await[*media.Session](ctx, l.home, l, func(o *op) {
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)
@@ -120,7 +120,7 @@ func (l *Leg) beep(ctx context.Context, wanted bool) (*media.Session, error) {
 // whileRecording waits for the finish key (why is then "finish"), the end of the recording
 // (""), or of the leg ("hangup").
 func (l *Leg) whileRecording(ctx context.Context, rec *media.Recording, opts RecordOptions) (why string, err error) {
-	return await[string](ctx, l.call(), l, func(o *op) {
+	return await[string](ctx, l.home, l, func(o *op) {
 		c := l.call()
 		c.recorded(opts.File)
 		o.result = func(error) any { return "hangup" }

@@ -137,12 +137,11 @@ func (l *Leg) keepFresh(r refresh) {
 	if r.interval == 0 {
 		return
 	}
-	c := l.call()
 	if r.ours {
-		l.fresh.timer = c.after(r.interval/2, l.sendRefresh)
+		l.fresh.timer = l.after(r.interval/2, l.sendRefresh)
 		return
 	}
-	l.fresh.timer = c.after(r.interval-min(32*time.Second, r.interval/3), l.expired)
+	l.fresh.timer = l.after(r.interval-min(32*time.Second, r.interval/3), l.expired)
 }
 
 // expired: the far end has given no sign of life.
@@ -166,7 +165,7 @@ func (l *Leg) sendRefresh() {
 	if l.state != legAnswered {
 		return
 	}
-	l.fresh.timer = l.call().after(l.fresh.interval/2-min(32*time.Second, l.fresh.interval/6), l.expired)
+	l.fresh.timer = l.after(l.fresh.interval/2-min(32*time.Second, l.fresh.interval/6), l.expired)
 	if !l.allows("UPDATE") {
 		l.reoffer(nil)
 		return
@@ -180,7 +179,7 @@ func (l *Leg) sendRefresh() {
 
 // allows reports whether the far end's last message with an Allow header names a method.
 func (l *Leg) allows(method string) bool {
-	if l.role == "a" {
+	if l.inbound() {
 		return offers(l.server.Request(), "Allow", method)
 	}
 	return l.answerer.Response != nil && offers(l.answerer.Response, "Allow", method)
@@ -190,13 +189,13 @@ type refreshClient struct{ l *Leg }
 
 func (r *refreshClient) HandleResponse(_ *transaction.Client, res *sip.Response) {
 	if res.StatusCode >= 200 {
-		r.l.call().box.post(do(func(*Call) { r.l.refreshAnswered(res) }))
+		r.l.post(func(*Call) { r.l.refreshAnswered(res) })
 	}
 }
 
 func (r *refreshClient) HandleEnd(_ *transaction.Client, err error) {
 	if err != nil {
-		r.l.call().box.post(do(func(*Call) { r.l.expired() }))
+		r.l.post(func(*Call) { r.l.expired() })
 	}
 }
 

@@ -27,6 +27,10 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 		return
 	}
 	l.dialog.Retarget(req.Contact()) // RFC 3261 §12.2.2
+	if l.direct && len(req.Body()) > 0 {
+		l.carryOffer(tx, refresh, func(res *sip.Response) { l.answerReinvite(tx, res) })
+		return
+	}
 	body, err := l.renegotiate(req.Body())
 	if err != nil {
 		f := mediaFailure(err)
@@ -39,13 +43,17 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 	refresh.headers().addTo(res)
 	setBody(res, body)
 	l.keepFresh(refresh)
+	l.answerReinvite(tx, res)
+	if !l.awaitACK {
+		l.directionChanged()
+	}
+}
+
+func (l *Leg) answerReinvite(tx *transaction.Server, res *sip.Response) {
 	l.reinvite, l.unacked = tx, true
 	l.call().note(l.name(), "sip", "re-INVITE answered")
 	_ = tx.Respond(res)
 	l.resend2xx(tx, res)
-	if !l.awaitACK {
-		l.directionChanged()
-	}
 }
 
 // mayOffer tells how to refuse an offer that comes at the wrong moment.
@@ -53,6 +61,8 @@ func (l *Leg) mayOffer() *problem {
 	switch {
 	case l.offering != nil:
 		return refuse(491, "") // RFC 3261 §14.2, RFC 3311 §5.2: ours is not answered yet
+	case l.carrying:
+		return refuse(500, "", Header{"Retry-After", "2"}) // theirs is not answered yet
 	case l.state != legAnswered:
 		return refuse(500, "", Header{"Retry-After", "2"}) // RFC 3261 §14.2: the first INVITE is not answered
 	case l.unacked && l.awaitACK:
@@ -63,6 +73,20 @@ func (l *Leg) mayOffer() *problem {
 
 // renegotiate answers an offer, or makes one when there is none (RFC 3261 §14.2).
 func (l *Leg) renegotiate(offer []byte) ([]byte, error) {
+	if l.direct { // asked for an offer: what the other phone said last
+		l.awaitACK = true
+		l.answerTo = func(answer []byte) error {
+			if other := l.call().partner(l); other != nil && !sameMedia(answer, l.theirs) {
+				other.offerRaw(other.retitle(answer), nil)
+			}
+			l.theirs = answer
+			return nil
+		}
+		if other := l.call().partner(l); other != nil {
+			return l.retitle(other.theirs), nil
+		}
+		return l.described, nil
+	}
 	if l.media == nil {
 		return nil, errors.New("no media")
 	}
@@ -77,19 +101,31 @@ func (l *Leg) renegotiate(offer []byte) ([]byte, error) {
 type offering struct {
 	l     *Leg
 	req   *sip.Request
-	again int             // how often it met 491
-	done  func(err error) // may be nil
+	again int                       // how often it met 491
+	body  func() []byte             // the offer
+	take  func(answer []byte) error // takes the answer
+	done  func(err error)           // may be nil
 }
 
 // reoffer sends the session description anew, by re-INVITE; one at a time.
 func (l *Leg) reoffer(done func(error)) {
-	if l.state != legAnswered || l.media == nil {
+	if l.media == nil {
 		if done != nil {
 			done(ErrState)
 		}
 		return
 	}
-	o := &offering{l: l, done: done}
+	l.offerAgain(&offering{l: l, body: l.media.Offer, take: l.media.SetAnswer, done: done})
+}
+
+// offerAgain sends an offer now, or when the exchange under way is over.
+func (l *Leg) offerAgain(o *offering) {
+	if l.state != legAnswered {
+		if o.done != nil {
+			o.done(ErrState)
+		}
+		return
+	}
 	if l.offering != nil || l.unacked {
 		l.toOffer = o // only the last wish counts
 		return
@@ -103,22 +139,22 @@ func (o *offering) send() {
 	o.req = l.dialog.Request(sip.INVITE)
 	l.capabilities(o.req)
 	l.refreshOffer(o.req)
-	setBody(o.req, l.media.Offer())
+	setBody(o.req, o.body())
 	l.call().note(l.name(), "sip", "re-INVITE sent")
 	l.request(o.req, o)
 }
 
 // HandleResponse and HandleEnd run on the goroutine that reads; they post.
 func (o *offering) HandleResponse(_ *transaction.Client, res *sip.Response) {
-	o.l.call().box.post(do(func(*Call) { o.response(res) }))
+	o.l.post(func(*Call) { o.response(res) })
 }
 
 func (o *offering) HandleEnd(_ *transaction.Client, err error) {
-	o.l.call().box.post(do(func(*Call) {
+	o.l.post(func(*Call) {
 		if err != nil {
 			o.failed(408)
 		}
-	}))
+	})
 }
 
 func (o *offering) response(res *sip.Response) {
@@ -131,7 +167,7 @@ func (o *offering) response(res *sip.Response) {
 		if l.offering != o {
 			return // the 2xx was resent: our ACK was lost
 		}
-		err := l.media.SetAnswer(res.Body())
+		err := o.take(res.Body())
 		l.refreshed(res)
 		o.end(err)
 	case l.offering == o:
@@ -148,7 +184,7 @@ func (o *offering) failed(code int) {
 	if code == 491 && o.again < 5 && l.state == legAnswered {
 		l.offering = nil
 		o.again++
-		l.glare = l.call().after(l.backOff(), func() {
+		l.glare = l.after(l.backOff(), func() {
 			if l.state == legAnswered && l.offering == nil {
 				o.send()
 			}
@@ -158,7 +194,7 @@ func (o *offering) failed(code int) {
 	o.end(failure(code, ""))
 	if (code == 408 || code == 481) && l.state == legAnswered {
 		l.by = BySystem
-		if l.role == "a" {
+		if l == l.call().caller {
 			l.call().released(BySystem)
 		}
 		l.hangup(0)
@@ -168,7 +204,7 @@ func (o *offering) failed(code int) {
 // backOff: RFC 3261 §14.1: the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s,
 // in steps of 10 ms, so that the two do not meet again.
 func (l *Leg) backOff() time.Duration {
-	if l.role == "b" {
+	if !l.inbound() {
 		return time.Duration(210+rand.IntN(191)) * 10 * time.Millisecond
 	}
 	return time.Duration(rand.IntN(201)) * 10 * time.Millisecond

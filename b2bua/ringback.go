@@ -6,7 +6,7 @@ import "tandem/media"
 // the far end sends, unless the script has chosen a sound.
 func (d *dialling) startRingback() {
 	l := d.c.caller
-	if d.opts.RingbackNone {
+	if d.opts.RingbackNone || d.directly() && l.state != legAnswered {
 		return
 	}
 	srcs := d.opts.Ringback
@@ -41,6 +41,13 @@ func (d *dialling) stopRingback() {
 // early media is heard, others are not mixed in.
 func (d *dialling) progress(l *Leg, code int, hasMedia bool) {
 	caller := d.c.caller
+	if l.direct && hasMedia && !d.opts.NoEarlyMedia {
+		if d.early == nil || d.early == l {
+			d.early = l
+			caller.progressWith(l.theirs)
+		}
+		return
+	}
 	chosen := len(d.opts.Ringback) > 0 || d.opts.RingbackNone
 	if hasMedia && !d.opts.NoEarlyMedia && !chosen && (d.early == nil || d.early == l) {
 		if caller.progress() != nil || caller.media == nil {

@@ -11,6 +11,9 @@ import (
 func (c *Call) checkSilence() {
 	var sessions []*media.Session
 	for _, l := range c.legs {
+		if l.direct && l.state == legAnswered {
+			return
+		}
 		if l.state != legAnswered || l.media == nil {
 			continue
 		}

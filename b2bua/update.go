@@ -1,6 +1,8 @@
 package b2bua
 
 import (
+	"github.com/emiago/sipgo/sip"
+
 	"tandem/b2bua/transaction"
 )
 
@@ -22,6 +24,10 @@ func (l *Leg) updated(tx *transaction.Server) {
 	}
 	l.dialog.Retarget(req.Contact())
 	var body []byte
+	if l.direct && len(req.Body()) > 0 {
+		l.carryOffer(tx, refresh, func(res *sip.Response) { _ = tx.Respond(res) })
+		return
+	}
 	if len(req.Body()) > 0 {
 		answer, err := l.media.Answer(req.Body())
 		if err != nil {
@@ -49,7 +55,13 @@ func (l *Leg) mayUpdate() *problem {
 	switch {
 	case l.offering != nil || l.unacked && l.awaitACK:
 		return refuse(491, "")
-	case l.role == "b" && l.state != legAnswered && !l.media.Negotiated():
+	case l.carrying:
+		return refuse(500, "", Header{"Retry-After", "2"})
+	case l.direct && l.state == legAnswered:
+		return nil
+	case l.direct:
+		return refuse(491, "") // the INVITE's offer has no answer yet
+	case !l.inbound() && l.state != legAnswered && !l.media.Negotiated():
 		return refuse(491, "") // the INVITE's offer is ours
 	case l.media == nil || !l.media.Negotiated():
 		return refuse(500, "", Header{"Retry-After", "2"})

@@ -2,7 +2,9 @@ package b2bua
 
 import (
 	"crypto/rand"
+	mathrand "math/rand/v2"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -10,6 +12,9 @@ import (
 
 // newID names a call in the records.
 func newID() string { return strings.ToLower(rand.Text()[:20]) }
+
+// newNumber is a random number that fits 31 bits, as a session id does everywhere.
+func newNumber() string { return strconv.FormatUint(uint64(mathrand.Uint32()>>1), 10) }
 
 // unescape undoes %xx in a user part; what cannot be undone stays as it is.
 func unescape(user string) string {
