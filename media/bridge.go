@@ -82,9 +82,11 @@ func (m *stream) unbridge() {
 	if peer == nil {
 		return
 	}
-	m.peer, m.tx.origin = nil, fromNobody
+	m.peer = nil
+	m.tx.part()
 	if peer.peer == m {
-		peer.peer, peer.tx.origin = nil, fromNobody
+		peer.peer = nil
+		peer.tx.part()
 	}
 	m.startFrames()
 	peer.startFrames()

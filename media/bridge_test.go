@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -307,6 +308,52 @@ func TestBridgeMovesSessionsUnderTraffic(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMoveKeepsWhatRuns pulls a session from worker to worker while it plays, records and
+// hears keys: nothing of it may suffer.
+func TestMoveKeepsWhatRuns(t *testing.T) {
+	t.Parallel()
+	inBubbleOf(t, 3, SessionOptions{}, func(t *testing.T, b *bubble) {
+		others := []*Session{open(t, b.engine, SessionOptions{}), open(t, b.engine, SessionOptions{})}
+		prompt, speech := ramp(50*160, 1), ramp(60*160, 2)
+		r, path := record(t, b.Session, RecordOptions{})
+		pb := b.Play([]Source{clipOf(prompt, 8000)}, PlayOptions{})
+		seen := map[*worker]bool{}
+		for i := range 60 {
+			b.peer.say(speech[160*i:][:160])
+			// The second moves to where the first is.
+			if err := Bridge(others[i%2], b.Session); err != nil {
+				t.Fatal(err)
+			}
+			b.do(func(m *stream) { seen[m.worker] = true })
+		}
+		b.peer.press('4', 3)
+		r.Stop()
+		<-r.Done()
+		<-pb.Done()
+		if len(seen) < 2 {
+			t.Error("the session has not moved")
+		}
+		var heard []packet
+		for _, p := range b.peer.collect() {
+			if p.PayloadType == 0 {
+				heard = append(heard, p)
+			}
+		}
+		if got := payloads(heard); !bytes.Equal(got, muLawOf(prompt)) {
+			t.Errorf("%d bytes heard of a prompt of %d", len(got), len(prompt))
+		}
+		checkStream(t, heard)
+		a := readWAV(t, path).PCM
+		if want := decoded(speech); len(a) < len(want) || !slices.Equal(a[:len(want)], want) {
+			t.Errorf("%d samples recorded of %d", len(a), len(want))
+		}
+		k := b.kinds()
+		if n := len(k); n < 3 || !slices.Contains(k, EventDigit) || !slices.Contains(k, EventDigitEnd) {
+			t.Errorf("events %v", k)
+		}
+	})
 }
 
 func TestUnbridgePartsOnlyThePair(t *testing.T) {

@@ -48,7 +48,8 @@ type Engine struct {
 	workers []*worker
 	encoder *encoder
 	disk    *disk
-	panics  panicLog
+	faults  faults
+	full    limiter // of the log about ports
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -131,8 +132,8 @@ func (e *Engine) Close() error {
 // chooses them.
 func (e *Engine) Ports() (free, used int) { return e.ports.count() }
 
-// Panics tells how many sessions a fault of ours has ended since the start.
-func (e *Engine) Panics() uint64 { return e.panics.count.Load() }
+// Faults tells how many faults of ours have each ended a session since the start.
+func (e *Engine) Faults() uint64 { return e.faults.count.Load() }
 
 // Open binds a session's ports and gives it to the least busy worker. Errors: ErrNoPorts,
 // ErrClosed, or what the system said.
@@ -156,6 +157,10 @@ func (e *Engine) Open(o SessionOptions) (*Session, error) {
 	}
 	pair, err := e.ports.open(e.backend, o.Bind)
 	if err != nil {
+		if e.full.pass(e.clock.Now()) {
+			_, used := e.ports.count()
+			e.log.Warn("media: no session can be opened", "error", err, "in_use", used)
+		}
 		return nil, err
 	}
 	s := newSession(e, o, formats, pair)
@@ -189,15 +194,23 @@ func (e *Engine) forget(s *Session) {
 	delete(e.sessions, s)
 }
 
-// panicLog counts recovered faults and lets one a second into the log.
-type panicLog struct {
+// faults counts recovered faults and logs some.
+type faults struct {
 	count atomic.Uint64
-	last  atomic.Int64 // unix seconds
+	limit limiter
 }
 
-func (p *panicLog) report(log *slog.Logger, now time.Time, fault any, stack []byte) {
-	n := p.count.Add(1)
-	if last := p.last.Load(); now.Unix() != last && p.last.CompareAndSwap(last, now.Unix()) {
+func (f *faults) report(log *slog.Logger, now time.Time, fault any, stack []byte) {
+	n := f.count.Add(1)
+	if f.limit.pass(now) {
 		log.Error("media: a session ended by a fault", "fault", fmt.Sprint(fault), "faults", n, "stack", string(stack))
 	}
+}
+
+// limiter lets something pass once a second.
+type limiter struct{ last atomic.Int64 }
+
+func (l *limiter) pass(now time.Time) bool {
+	last := l.last.Load()
+	return now.Unix() != last && l.last.CompareAndSwap(last, now.Unix())
 }

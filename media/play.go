@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 )
 
@@ -52,7 +53,7 @@ func (b *Playback) end(err error) {
 // the peer holds us it goes on unheard.
 func (s *Session) Play(sources []Source, o PlayOptions) *Playback {
 	b := newPlayback(s)
-	p := &player{playback: b, sources: sources, loops: o.Loop}
+	p := &player{playback: b, sources: slices.Clone(sources), loops: o.Loop}
 	p.load(s.engine, s.format())
 	p.prime()
 	if !s.post(func(m *stream) { m.startPlayback(p) }) {

@@ -43,9 +43,14 @@ type bubble struct {
 // inBubble runs f in virtual time. Everything must have ended when f returns.
 func inBubble(t *testing.T, o SessionOptions, f func(t *testing.T, b *bubble)) {
 	t.Helper()
+	inBubbleOf(t, 1, o, f)
+}
+
+func inBubbleOf(t *testing.T, workers int, o SessionOptions, f func(t *testing.T, b *bubble)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{mem: NewMemory()}
-		b.engine = newEngine(t, Options{Workers: 1, Backend: b.mem})
+		b.engine = newEngine(t, Options{Workers: workers, Backend: b.mem})
 		o.OnEvent = func(e Event) { b.log = append(b.log, e) }
 		b.Session = open(t, b.engine, o)
 		b.peer = memoryPeer(t, b.mem, "127.0.0.1:4000")

@@ -61,6 +61,13 @@ func (t *sender) pause() {
 	}
 }
 
+// part marks the end of a relay: its peer's numbers mean nothing any more.
+func (t *sender) part() {
+	if t.origin == fromPeer {
+		t.origin = fromNobody
+	}
+}
+
 // passes lets length timestamp units of our own go by and tells where they began.
 func (t *sender) passes(o origin, length uint32, now time.Time, clock int) uint32 {
 	at := t.ts + t.length

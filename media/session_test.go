@@ -278,8 +278,8 @@ func TestFaultEndsOneSession(t *testing.T) {
 	}
 	q.send(sound(1))
 	q.next()
-	if e.Panics() != 1 || !strings.Contains(log.String(), "injected") {
-		t.Errorf("%d faults counted, log: %s", e.Panics(), log.String())
+	if e.Faults() != 1 || !strings.Contains(log.String(), "injected") {
+		t.Errorf("%d faults counted, log: %s", e.Faults(), log.String())
 	}
 	if _, used := e.Ports(); used != 1 {
 		t.Errorf("%d ports in use", used)

@@ -139,7 +139,7 @@ func (w *worker) fire(t *timer) {
 // recovered ends the one stream whose packet, frame or command met a fault of ours.
 func (w *worker) recovered(m *stream) {
 	if fault := recover(); fault != nil {
-		w.engine.panics.report(w.engine.log, w.now, fault, debug.Stack())
+		w.engine.faults.report(w.engine.log, w.now, fault, debug.Stack())
 		w.fail(m)
 	}
 }
@@ -148,7 +148,7 @@ func (w *worker) recovered(m *stream) {
 func (w *worker) fail(m *stream) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			w.engine.panics.report(w.engine.log, w.now, fault, debug.Stack())
+			w.engine.faults.report(w.engine.log, w.now, fault, debug.Stack())
 		}
 	}()
 	m.fail()
