@@ -9,12 +9,27 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"tandem/b2bua/auth"
+	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
 )
 
-// denied drops a request from a source that the access list denies, without an answer.
-func (s *Server) denied(tx *transaction.Server) bool {
-	return s.acl.Load().Decide(tx.Flow().Remote().Addr()) == auth.Denied
+// gate stands before the transactions: what a denied source sends gets no answer and makes
+// no state, unless it belongs to a call that the source had before.
+type gate struct {
+	*transaction.Layer
+	s *Server
+}
+
+func (g gate) HandleMessage(m *transport.Incoming) {
+	if req, ok := m.Msg.(*sip.Request); ok && !m.Flow.IsLoop() && g.s.denied(m.Flow) && g.s.legOf(dialog.RequestID(req)) == nil {
+		return
+	}
+	g.Layer.HandleMessage(m)
+}
+
+func (s *Server) denied(f transport.Flow) bool {
+	return s.acl.Load().Decide(f.Remote().Addr()) == auth.Denied
 }
 
 // identify says who sent a request, or how to refuse it: a source that the access list

@@ -66,10 +66,13 @@ func (s *Server) origin(tx *transaction.Server) (auth.Identity, *Call, *problem)
 	return parent.identity, parent, nil
 }
 
-// checkOffer refuses a body that nobody here can read.
+// checkOffer refuses a body that nobody here can read, and a caller who could not read ours.
 func checkOffer(req *sip.Request) *problem {
 	if p := bodyType(req); p != nil {
 		return p
+	}
+	if !readsSDP(req) {
+		return refuse(406, "") // RFC 3261 §20.1, RFC 4475 §3.3.15
 	}
 	if len(req.Body()) == 0 {
 		return nil

@@ -28,9 +28,6 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		s.inDialog(tx)
 		return
 	}
-	if !tx.Flow().IsLoop() && s.denied(tx) {
-		return
-	}
 	switch req.Method {
 	case sip.INVITE:
 		s.acceptInvite(tx)
@@ -38,6 +35,8 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		s.register(tx)
 	case sip.OPTIONS:
 		s.options(tx)
+	case sip.MESSAGE:
+		refuse(405, "", allowHeader()).respond(tx, dialog.NewTag()) // within a call only
 	default: // BYE, INFO… outside a dialog
 		refuse(481, "").respond(tx, dialog.NewTag())
 	}
@@ -82,11 +81,12 @@ func (r *receiver) HandleStray(res *sip.Response, f transport.Flow) {
 
 // HandleBad answers what could be parsed in part.
 func (r *receiver) HandleBad(m *transport.Incoming) {
+	s := (*Server)(r)
 	req, ok := m.Msg.(*sip.Request)
-	if !ok || req.Method == sip.ACK || req.Via() == nil {
+	if !ok || req.Via() == nil {
 		return
 	}
-	_ = m.Flow.Send(transaction.NewResponse(req, 400, "Bad Request", dialog.NewTag()))
+	_ = s.tx.Reply(req, m.Flow, transaction.NewResponse(req, 400, "Bad Request", dialog.NewTag()))
 }
 
 func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {

@@ -12,6 +12,10 @@ import (
 // register serves REGISTER, which is always challenged (RFC 3261 §10.3).
 func (s *Server) register(tx *transaction.Server) {
 	tag, req := dialog.NewTag(), tx.Request()
+	if s := req.To().Address.Scheme; s != "sip" && s != "sips" && s != "tel" {
+		refuse(400, "To Is No Address of Record").respond(tx, tag) // RFC 3261 §10.3, RFC 4475 §3.3.4
+		return
+	}
 	user, p := s.authenticate(tx)
 	if p != nil {
 		p.respond(tx, tag)

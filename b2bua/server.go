@@ -119,7 +119,7 @@ func New(o Options) (*Server, error) {
 	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
-	o.Transport.Serve(s.tx)
+	o.Transport.Serve(gate{s.tx, s})
 	return s, nil
 }
 

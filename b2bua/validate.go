@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -46,11 +47,14 @@ func validate(req *sip.Request) *problem {
 	if scheme := strings.ToLower(req.Recipient.Scheme); scheme != "sip" && scheme != "sips" && scheme != "tel" {
 		return refuse(416, "") // RFC 3261 §8.2.2.1
 	}
+	if len(req.Recipient.Headers) > 0 {
+		return refuse(400, "Headers in Request-URI") // RFC 3261 §19.1.1, RFC 4475 §3.1.2.11
+	}
 	if mf := req.MaxForwards(); mf != nil && mf.Val() == 0 && req.Method != sip.OPTIONS && req.Method != sip.REGISTER {
 		return refuse(483, "") // RFC 7332: a B2BUA counts hops as a proxy does
 	}
 	if !methodKnown(req.Method) {
-		return refuse(405, "", allowHeader()) // RFC 3261 §8.2.1
+		return unsupported(req.Method)
 	}
 	return extensions(req)
 }
@@ -70,18 +74,29 @@ func mandatory(req *sip.Request) *problem {
 		return refuse(400, "Missing CSeq")
 	case req.CSeq().MethodName != req.Method:
 		return refuse(400, "CSeq Method Mismatch")
-	case req.Method == sip.INVITE && req.Contact() == nil:
-		return refuse(400, "Missing Contact") // RFC 3261 §8.1.1.8
 	}
-	if tag, ok := req.From().Params.Get("tag"); !ok || tag == "" {
-		if req.Method == sip.INVITE {
-			return refuse(400, "Missing From Tag")
-		}
+	// RFC 3261 §8.1.1.8. RFC 2543 knew no From tag, nor had an INVITE to have a Contact.
+	tag, _ := req.From().Params.Get("tag")
+	if req.Method == sip.INVITE && req.Contact() == nil && tag != "" {
+		return refuse(400, "Missing Contact")
 	}
 	return nil
 }
 
-func methodKnown(m sip.RequestMethod) bool { return listed(allowed, string(m)) }
+// unsupported refuses a method: 405 for one that we recognize (RFC 3261 §8.2.1), else 501
+// (§21.5.2, RFC 4475 §3.1.1.2).
+func unsupported(m sip.RequestMethod) *problem {
+	switch m {
+	case sip.SUBSCRIBE, sip.NOTIFY, sip.PUBLISH, sip.MESSAGE, sip.REFER:
+		return refuse(405, "", allowHeader())
+	}
+	return refuse(501, "", allowHeader())
+}
+
+// methodKnown: methods are case-sensitive (RFC 3261 §7.1).
+func methodKnown(m sip.RequestMethod) bool {
+	return slices.Contains(strings.Split(allowed, ", "), string(m))
+}
 
 // listed reports whether a comma-separated list has an entry, in any case of letters.
 func listed(list, entry string) bool {
@@ -136,6 +151,23 @@ func bodyType(req *sip.Request) *problem {
 		return refuse(415, "", Header{"Accept", sdpType})
 	}
 	return nil
+}
+
+// readsSDP reports whether a response to req may carry a session description. An empty
+// Accept, which strictly forbids any, is a mistake of the sender's.
+func readsSDP(req *sip.Request) bool {
+	accepts := strings.Join(headersOf(req, "Accept"), ",")
+	if strings.TrimSpace(accepts) == "" {
+		return true
+	}
+	for entry := range strings.SplitSeq(accepts, ",") {
+		kind, _, _ := strings.Cut(entry, ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case sdpType, "application/*", "*/*":
+			return true
+		}
+	}
+	return false
 }
 
 const sdpType = "application/sdp"

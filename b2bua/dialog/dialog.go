@@ -49,6 +49,9 @@ func NewUAS(req *sip.Request, localTag string) (*Dialog, error) {
 		return nil, fmt.Errorf("%w: From, To, Call-ID or CSeq is missing", ErrMalformed)
 	}
 	contact := firstContact(req)
+	if contact == nil && FromTag(req) == "" {
+		contact = &sip.ContactHeader{Address: from.Address} // RFC 2543 §6.13: From stands in for it
+	}
 	if !usable(contact) {
 		return nil, fmt.Errorf("%w: no SIP URI in Contact", ErrMalformed)
 	}

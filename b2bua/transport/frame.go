@@ -105,8 +105,9 @@ func (f *framer) findHead(rest []byte) error {
 	return nil
 }
 
-// sipLine tells whether a line can be a SIP start line at all.
+// sipLine tells whether a line can be a SIP start line at all, right or not.
 func sipLine(line []byte) bool {
+	line = bytes.TrimRight(line, " ") // RFC 4475 §3.1.2.10: answered 400
 	if bytes.HasPrefix(line, []byte("SIP/")) {
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -78,12 +79,22 @@ func lenient(name string, parse sip.HeaderParser) sip.HeaderParser {
 			return sip.NewHeader(name, short), nil // sipgo parses it again when it is asked for
 		}
 		h, err := parse(field, text)
-		if err != nil && err.Error() != "comma detected" {
+		if err != nil && err.Error() != "comma detected" || bareHeaders(name, text) {
 			return sip.NewHeader(name, text), nil
 		}
 		tidy(h)
 		return h, err
 	}
+}
+
+// bareHeaders tells whether a URI stands without brackets and has headers, which leaves open
+// what its parameters belong to (RFC 3261 §20, RFC 4475 §3.1.2.13).
+func bareHeaders(name, text string) bool {
+	switch name {
+	case "From", "To", "Contact":
+		return !strings.Contains(text, "<") && strings.Contains(text, "?")
+	}
+	return false
 }
 
 // clipParts cuts a header's value that has too many parts; what is left still has one too many,
@@ -133,7 +144,8 @@ func (l *Layer) parse(b []byte) (sip.Message, error) {
 	var msg sip.Message
 	err := foul(b)
 	if err == nil {
-		msg, err = l.parser.ParseSIP(b)
+		msg, err = l.parser.ParseSIP(plainScheme(b))
+		keepMethod(msg, b)
 	}
 	if errors.Is(err, sip.ErrParseReadBodyIncomplete) {
 		// RFC 3261 §18.3: a datagram that ends before its body does gets 400.
@@ -165,6 +177,40 @@ func foul(b []byte) error {
 	return nil
 }
 
+// plainScheme makes the scheme of a Request-URI one that sipgo reads, which knows letters only,
+// so that "soap.beep:" gets 416 and not 400 (RFC 4475 §3.3.3).
+func plainScheme(b []byte) []byte {
+	method, rest, _ := bytes.Cut(b, []byte(" "))
+	scheme, _, ok := bytes.Cut(rest, []byte(":"))
+	if !ok || len(scheme) > 64 || !isScheme(scheme) || bytes.IndexFunc(scheme, notLetter) < 0 {
+		return b
+	}
+	return slices.Concat(method, []byte(" unknown"), rest[len(scheme):])
+}
+
+// isScheme: RFC 3261 §25.1 scheme.
+func isScheme(s []byte) bool {
+	for _, c := range s {
+		if notLetter(rune(c)) && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return len(s) > 0 && !notLetter(rune(s[0]))
+}
+
+func notLetter(c rune) bool { return c|0x20 < 'a' || c|0x20 > 'z' }
+
+// keepMethod gives a request its method as it was written, for methods are case-sensitive
+// (RFC 3261 §7.1) and sipgo makes them upper case.
+func keepMethod(msg sip.Message, b []byte) {
+	if req, ok := msg.(*sip.Request); ok {
+		method, _, _ := bytes.Cut(b, []byte(" "))
+		if string(method) != string(req.Method) {
+			req.Method = sip.RequestMethod(method)
+		}
+	}
+}
+
 // salvage reads what it can of a request that does not parse: enough for an answer.
 func (l *Layer) salvage(b []byte) sip.Message {
 	line, _, _ := bytes.Cut(b, crlf)
@@ -194,6 +240,7 @@ func (l *Layer) salvage(b []byte) sip.Message {
 	if err != nil {
 		return nil
 	}
+	keepMethod(msg, line)
 	return msg
 }
 
@@ -218,8 +265,9 @@ func expand(msg sip.Message) (sip.Message, error) {
 			continue
 		}
 		if h.Name() == "Via" && strings.Count(h.Value(), ";")+strings.Count(h.Value(), ",") <= maxParts {
-			if _, err := parseVia(h.Value()); err == nil {
-				several = true
+			vias, err := parseVia(h.Value())
+			several = several || len(vias) > 0 // the hops that can be read are enough for an answer
+			if err == nil {
 				continue
 			}
 		}
@@ -265,11 +313,11 @@ func rebuild(msg sip.Message) sip.Message {
 		out = res
 	}
 	for _, h := range headersOf(msg) {
-		vias, err := []*sip.ViaHeader(nil), error(nil)
+		var vias []*sip.ViaHeader
 		if h.Name() == "Via" && unread(h) {
-			vias, err = parseVia(h.Value())
+			vias, _ = parseVia(h.Value()) // expand has reported the error
 		}
-		if err != nil || vias == nil {
+		if vias == nil {
 			out.AppendHeader(h)
 			continue
 		}

@@ -11,13 +11,13 @@ import (
 
 // parseVia reads the value of a Via line, which may hold several hops (RFC 3261 §20.42,
 // RFC 5118 for IPv6). sipgo's own parser takes neither space around the slashes nor a list
-// whose first hop has no parameters.
+// whose first hop has no parameters. With an error, it gives the hops before the one at fault.
 func parseVia(text string) ([]*sip.ViaHeader, error) {
 	var out []*sip.ViaHeader
 	for _, hop := range splitQuoted(text, ',') {
 		via, err := parseHop(hop)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		out = append(out, via)
 	}
@@ -57,10 +57,13 @@ func parseSentBy(text string, via *sip.ViaHeader) error {
 	host, port, hasPort := text, "", false
 	if strings.HasPrefix(text, "[") {
 		inside, after, closed := strings.Cut(text[1:], "]")
-		if a, err := netip.ParseAddr(inside); !closed || err != nil || !a.Is6() {
+		a, err := netip.ParseAddr(inside)
+		if !closed || err != nil || !a.Is6() {
 			return fmt.Errorf("malformed Via host %.60q", text)
 		}
-		host = inside // sipgo writes the brackets itself
+		if host = inside; a.Is4In6() {
+			host = "[" + inside + "]" // RFC 5118 §4.9; sipgo writes the brackets of other addresses only
+		}
 		_, port, hasPort = strings.Cut(after, ":")
 	} else {
 		host, port, hasPort = strings.Cut(text, ":")

@@ -53,11 +53,10 @@ func (p *parser) attribute(v string) error {
 		p.s.Attributes = append(p.s.Attributes, a)
 		return nil
 	}
-	known, err := m.attribute(a)
-	if err == nil && !known {
+	if !m.attribute(a) {
 		m.Attributes = append(m.Attributes, a)
 	}
-	return err
+	return nil
 }
 
 // direction sets the session's default or the stream's own; the first of each counts.
@@ -70,55 +69,56 @@ func (p *parser) direction(m *Media, d Direction) {
 	}
 }
 
-// attribute takes in the attributes that have fields of their own. A broken rtpmap is an
-// error, for we would send the wrong sound; broken hints are dropped.
-func (m *Media) attribute(a Attribute) (known bool, err error) {
+// attribute takes in the attributes that have fields of their own; broken hints are dropped.
+func (m *Media) attribute(a Attribute) (known bool) {
 	switch a.Name {
 	case "rtpmap":
 		return m.rtpmap(a.Value)
 	case "fmtp":
-		return m.fmtp(a.Value), nil
+		return m.fmtp(a.Value)
 	case "ptime":
 		m.PTime = milliseconds(a.Value)
-		return true, nil
 	case "maxptime":
 		m.MaxPTime = milliseconds(a.Value)
-		return true, nil
 	case "rtcp":
 		m.RTCP = parseRTCP(a.Value)
-		return true, nil
 	case "rtcp-mux":
 		m.RTCPMux = true
-		return true, nil
+	default:
+		return false
 	}
-	return false, nil
+	return true
 }
 
 // rtpmap reads "96 opus/48000/2". One for a payload type that the m= line does not have
-// stays a raw attribute; a second one for the same type does not count.
-func (m *Media) rtpmap(v string) (known bool, err error) {
+// stays a raw attribute; a second one for the same type does not count. A broken one makes its
+// payload type a codec that nobody has, for we would send the wrong sound; the others of the
+// stream stay (the video of RFC 4475 §3.1.1.1 has one).
+func (m *Media) rtpmap(v string) (known bool) {
 	c, known := m.codec(v)
 	if !known {
-		return false, nil
+		return false
 	}
 	_, enc, _ := strings.Cut(v, " ")
 	name, params, ok := strings.Cut(strings.TrimSpace(enc), "/")
 	rate, channels, stereo := strings.Cut(params, "/")
 	hz, valid := number(rate, 1_000_000)
 	if !ok || !valid || hz == 0 || name == "" || strings.ContainsAny(name, " \t") {
-		return true, fmt.Errorf("rtpmap %s is not of the form 96 NAME/8000", quote(v))
+		*c = Codec{PayloadType: c.PayloadType}
+		return true
 	}
 	n := 1
 	if stereo { // the parameter means channels for audio only (RFC 8866 §6.6)
 		if n, valid = number(channels, 255); !valid || n == 0 {
-			return true, fmt.Errorf("rtpmap %s: channels", quote(v))
+			*c = Codec{PayloadType: c.PayloadType}
+			return true
 		}
 	}
 	unset := static(c.PayloadType)
 	if unset.Fmtp = c.Fmtp; *c == unset {
 		c.Name, c.ClockRate, c.Channels = name, hz, n
 	}
-	return true, nil
+	return true
 }
 
 // fmtp reads "96 key=value;…"; several lines for one type are joined.

@@ -172,40 +172,36 @@ func TestMalformed(t *testing.T) {
 	t.Parallel()
 	many := func(n int, line string) string { return strings.Repeat(line+"\n", n) }
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":               {"", "empty"},
-		"blank":               {"\r\n\r\n", "empty"},
-		"not SDP":             {"hello world", "line 1: not of the form"},
-		"v= not first":        {"o=- 1 1 IN IP4 1.2.3.4\nv=0\n", "line 1: v= must come first"},
-		"version 1":           {"v=1\n", `line 1: version "1"`},
-		"second v=":           {"v=0\nv=0\n", "line 2"},
-		"no o=":               {"v=0\ns=-\n", "no o= line"},
-		"short o=":            {"v=0\no=- 1 1 IN IP4\n", "line 2: o= has 5 of 6 fields"},
-		"bad address in o=":   {"v=0\no=- 1 1 IN IP4 1.2.3\n", "line 2: o=: bad address"},
-		"network type":        {offerWith("c=ATM IP4 1.2.3.4"), "line 7"},
-		"address family":      {offerWith("c=IN IP5 1.2.3.4"), `line 7: address family "IP5"`},
-		"mistyped address":    {offerWith("c=IN IP4 300.1.1.1"), `line 7: bad address "300.1.1.1"`},
-		"zone":                {offerWith("c=IN IP6 fe80::1%eth0"), "line 7"},
-		"no c=":               {"v=0\no=- 1 1 IN IP4 1.2.3.4\nm=audio 4 RTP/AVP 0\n", `no c= line for stream 1 ("audio")`},
-		"short m=":            {offerWith("m=audio 4 RTP/AVP"), "line 7: m= has 3 of at least 4 fields"},
-		"port too high":       {offerWith("m=audio 65536 RTP/AVP 0"), `line 7: port "65536"`},
-		"negative port":       {offerWith("m=audio -1 RTP/AVP 0"), "line 7: port"},
-		"zero ports":          {offerWith("m=audio 4/0 RTP/AVP 0"), "line 7: number of ports"},
-		"payload type 128":    {offerWith("m=audio 4 RTP/AVP 128"), `line 7: payload type "128"`},
-		"named payload type":  {offerWith("m=audio 4 RTP/AVP PCMU"), "line 7: payload type"},
-		"rtpmap without rate": {offerWith("a=rtpmap:96 opus"), "line 7: rtpmap"},
-		"rtpmap rate zero":    {offerWith("a=rtpmap:96 opus/0"), "line 7: rtpmap"},
-		"rtpmap rate huge":    {offerWith("a=rtpmap:96 opus/99999999999999999999"), "line 7: rtpmap"},
-		"rtpmap channels":     {offerWith("a=rtpmap:96 opus/48000/x"), "line 7: rtpmap"},
-		"nameless attribute":  {offerWith("a=:x"), "line 7: attribute"},
-		"NUL":                 {offerWith("a=x\x00y"), "line 7: control character"},
-		"half a line":         {offerWith("a"), "line 7: not of the form"},
-		"giant":               {offerWith(strings.Repeat("a", 70000)), "bytes, at most"},
-		"long line":           {offerWith("a=x:" + strings.Repeat("y", 9000)), "line 7: longer than"},
-		"many lines":          {"v=0\no=- 1 1 IN IP4 1.2.3.4\n" + many(2000, "x=1"), "line 2001: more than 2000 lines"},
-		"many streams":        {offerWith(many(40, "m=audio 4 RTP/AVP 0")), "line 38: more than 32 streams"},
-		"many formats":        {offerWith("m=audio 4 RTP/AVP" + strings.Repeat(" 0", 129)), "more than 128 formats"},
-		"many attributes":     {offerWith(many(600, "a=x")), "line 519: more than 512 attributes"},
-		"many b= lines":       {offerWith(many(600, "b=AS:1")), "line 519: more than 512 b= lines"},
+		"empty":              {"", "empty"},
+		"blank":              {"\r\n\r\n", "empty"},
+		"not SDP":            {"hello world", "line 1: not of the form"},
+		"v= not first":       {"o=- 1 1 IN IP4 1.2.3.4\nv=0\n", "line 1: v= must come first"},
+		"version 1":          {"v=1\n", `line 1: version "1"`},
+		"second v=":          {"v=0\nv=0\n", "line 2"},
+		"no o=":              {"v=0\ns=-\n", "no o= line"},
+		"short o=":           {"v=0\no=- 1 1 IN IP4\n", "line 2: o= has 5 of 6 fields"},
+		"bad address in o=":  {"v=0\no=- 1 1 IN IP4 1.2.3\n", "line 2: o=: bad address"},
+		"network type":       {offerWith("c=ATM IP4 1.2.3.4"), "line 7"},
+		"address family":     {offerWith("c=IN IP5 1.2.3.4"), `line 7: address family "IP5"`},
+		"mistyped address":   {offerWith("c=IN IP4 300.1.1.1"), `line 7: bad address "300.1.1.1"`},
+		"zone":               {offerWith("c=IN IP6 fe80::1%eth0"), "line 7"},
+		"no c=":              {"v=0\no=- 1 1 IN IP4 1.2.3.4\nm=audio 4 RTP/AVP 0\n", `no c= line for stream 1 ("audio")`},
+		"short m=":           {offerWith("m=audio 4 RTP/AVP"), "line 7: m= has 3 of at least 4 fields"},
+		"port too high":      {offerWith("m=audio 65536 RTP/AVP 0"), `line 7: port "65536"`},
+		"negative port":      {offerWith("m=audio -1 RTP/AVP 0"), "line 7: port"},
+		"zero ports":         {offerWith("m=audio 4/0 RTP/AVP 0"), "line 7: number of ports"},
+		"payload type 128":   {offerWith("m=audio 4 RTP/AVP 128"), `line 7: payload type "128"`},
+		"named payload type": {offerWith("m=audio 4 RTP/AVP PCMU"), "line 7: payload type"},
+		"nameless attribute": {offerWith("a=:x"), "line 7: attribute"},
+		"NUL":                {offerWith("a=x\x00y"), "line 7: control character"},
+		"half a line":        {offerWith("a"), "line 7: not of the form"},
+		"giant":              {offerWith(strings.Repeat("a", 70000)), "bytes, at most"},
+		"long line":          {offerWith("a=x:" + strings.Repeat("y", 9000)), "line 7: longer than"},
+		"many lines":         {"v=0\no=- 1 1 IN IP4 1.2.3.4\n" + many(2000, "x=1"), "line 2001: more than 2000 lines"},
+		"many streams":       {offerWith(many(40, "m=audio 4 RTP/AVP 0")), "line 38: more than 32 streams"},
+		"many formats":       {offerWith("m=audio 4 RTP/AVP" + strings.Repeat(" 0", 129)), "more than 128 formats"},
+		"many attributes":    {offerWith(many(600, "a=x")), "line 519: more than 512 attributes"},
+		"many b= lines":      {offerWith(many(600, "b=AS:1")), "line 519: more than 512 b= lines"},
 	} {
 		_, err := Parse([]byte(c.text))
 		if !errors.Is(err, ErrMalformed) {
@@ -214,6 +210,23 @@ func TestMalformed(t *testing.T) {
 			t.Errorf("%s: %q does not say %q", name, err, c.want)
 		} else if len(err.Error()) > 200 {
 			t.Errorf("%s: error of %d bytes", name, len(err.Error()))
+		}
+	}
+}
+
+// TestBrokenRtpmap: the payload type is a codec that nobody has; the others stay, and so does
+// what stands beside them.
+func TestBrokenRtpmap(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []string{"opus", "opus/0", "opus/99999999999999999999", "opus/48000/x", "", "/8000", "a b/8000"} {
+		s, err := Parse([]byte(offerWith("a=rtpmap:96 "+broken, "a=rtpmap:96 PCMA/8000", "a=rtpmap:0 PCMU/8000", "a=ptime:30")))
+		if err != nil {
+			t.Errorf("%q: %v", broken, err)
+			continue
+		}
+		m := s.Media[0]
+		if len(m.Codecs) != 3 || m.Codecs[1] != (Codec{PayloadType: 96}) || m.Codecs[0].Name != "PCMU" || m.PTime != 30 {
+			t.Errorf("%q: %+v", broken, m)
 		}
 	}
 }
