@@ -8,12 +8,10 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"tandem/media/dtmf"
 	"tandem/media/sdp"
 )
 
@@ -136,153 +134,53 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-func TestSendDTMF(t *testing.T) {
-	t.Parallel()
-	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
-		start := time.Now()
-		done := b.SendDTMF("1,#")
-		var got []packet
-		for {
-			p, ok := b.peer.hear(3 * time.Second)
-			if !ok {
-				break
-			}
-			got = append(got, p)
-		}
-		if <-done.Done(); done.Err() != nil {
-			t.Fatal(done.Err())
-		}
-		var r dtmf.Receiver
-		var keys []dtmf.Key
-		for i, p := range got {
-			if p.PayloadType != 96 || p.Sequence != got[0].Sequence+uint16(i) {
-				t.Errorf("packet %d: %+v", i, p.Header)
-			}
-			keys = r.Receive(keys, dtmf.Packet{Sequence: p.Sequence, Timestamp: p.Timestamp, SSRC: p.SSRC,
-				Marker: p.Marker, Payload: p.payload, ClockRate: 8000, At: p.at.Sub(start)})
-		}
-		if len(keys) != 4 || keys[0].Digit != '1' || keys[1].Duration != 160*time.Millisecond || keys[2].Digit != '#' {
-			t.Fatalf("heard %+v", keys)
-		}
-		var second packet
-		ends := 0
-		for _, p := range got {
-			if e, _ := dtmf.ParseEvent(p.payload); e.End {
-				ends++
-			} else if e.Code == 11 && second.payload == nil {
-				second = p
-			}
-		}
-		if ends != 6 {
-			t.Errorf("%d end packets, want 3 a digit", ends)
-		}
-		if at := second.at.Sub(start); at < 1200*time.Millisecond || at > 1300*time.Millisecond {
-			t.Errorf("the second key came after %v, want a tone, a gap and a second", at)
-		}
-		if grown := second.Timestamp - got[0].Timestamp; grown != uint32(second.at.Sub(start).Milliseconds()*8) {
-			t.Errorf("the timestamp grew by %d meanwhile", grown)
-		}
-	})
-}
-
-func TestSendDTMFPausesThePrompt(t *testing.T) {
-	t.Parallel()
-	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
-		pcm := ramp(3200, 1)
-		pb := b.Play([]Source{clipOf(pcm, 8000)}, PlayOptions{})
-		time.Sleep(90 * time.Millisecond)
-		b.SendDTMF("12")
-		b.SendDTMF("3")
-		got := b.peer.collect()
-		<-pb.Done()
-		var heard []byte
-		digits := 0
-		for _, p := range got {
-			if p.PayloadType == 0 {
-				heard = append(heard, p.payload...)
-			} else if p.Marker {
-				digits++
-			}
-		}
-		if !bytes.Equal(heard, muLawOf(pcm)) || digits != 3 {
-			t.Errorf("%d bytes of the prompt and %d digits", len(heard), digits)
-		}
-		checkStream(t, got)
-	})
-}
-
-func TestSendDTMFThatCannotBe(t *testing.T) {
-	t.Parallel()
-	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
-		if bad := b.SendDTMF("12x"); bad.Err() == nil || !strings.Contains(bad.Err().Error(), "'x'") {
-			t.Errorf("error %v", bad.Err())
-		}
-		if _, err := b.Answer(b.peer.offer("0", "")); err != nil {
-			t.Fatal(err)
-		}
-		none := b.SendDTMF("1")
-		if <-none.Done(); !errors.Is(none.Err(), ErrNoEvents) {
-			t.Errorf("error %v", none.Err())
-		}
-		if _, err := b.Answer(b.peer.offer("0 96", eventLines)); err != nil {
-			t.Fatal(err)
-		}
-		long := b.SendDTMF("123456")
-		long.Stop()
-		if <-long.Done(); !errors.Is(long.Err(), ErrStopped) {
-			t.Errorf("error %v", long.Err())
-		}
-	})
-}
-
-func TestHearsADigitWhoseEndIsLost(t *testing.T) {
-	t.Parallel()
-	inBubble(t, SessionOptions{}, func(t *testing.T, b *bubble) {
-		e := dtmf.Event{Code: 5, Duration: 160}.Payload()
-		b.peer.h.PayloadType, b.peer.h.Marker = 96, true
-		b.peer.send(e[:])
-		time.Sleep(time.Second)
-		if k := b.kinds(); len(k) != 3 || k[1] != EventDigit || k[2] != EventDigitEnd {
-			t.Fatalf("events %v", k)
-		}
-		if b.Stats().Digits != 1 {
-			t.Errorf("stats %+v", b.Stats())
-		}
-	})
-}
-
+// TestFaultEndsOneSession lets a packet, a frame and a command meet a fault.
 func TestFaultEndsOneSession(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
-	var failed atomic.Bool
-	e := newEngine(t, Options{Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
-	bad, p := open(t, e, SessionOptions{OnEvent: func(e Event) {
-		switch e.Kind {
-		case EventDigit:
-			panic("injected")
-		case EventFailed:
-			failed.Store(true)
-		}
-	}}), newPeer(t)
-	p.call(bad, "0")
-	good, q := open(t, e, SessionOptions{}), newPeer(t)
-	q.call(good, "0")
-	if err := Bridge(good, good); err != nil {
-		t.Fatal(err)
-	}
-	pb := bad.Play([]Source{Silence(time.Hour)}, PlayOptions{})
-	p.press('1', 1)
-	<-pb.Done()
-	if st := bad.Close(); !st.Recovered || !failed.Load() {
-		t.Errorf("stats %+v", st)
-	}
-	q.send(sound(1))
-	q.next()
-	if e.Faults() != 1 || !strings.Contains(log.String(), "injected") {
-		t.Errorf("%d faults counted, log: %s", e.Faults(), log.String())
-	}
-	if _, used := e.Ports(); used != 1 {
-		t.Errorf("%d ports in use", used)
+	for name, c := range map[string]struct {
+		at  EventKind
+		set func(s *Session, p *peer)
+	}{
+		"packet":  {EventDigit, func(s *Session, p *peer) { p.press('1', 1) }},
+		"frame":   {EventPlayed, func(s *Session, p *peer) { s.Play([]Source{Silence(30 * time.Millisecond)}, PlayOptions{}) }},
+		"command": {EventPlayed, func(s *Session, p *peer) { s.Play(nil, PlayOptions{}) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			failed := make(chan struct{})
+			e := newEngine(t, Options{Workers: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			bad, p := open(t, e, SessionOptions{OnEvent: func(e Event) {
+				switch e.Kind {
+				case c.at:
+					panic("injected")
+				case EventFailed:
+					close(failed)
+				}
+			}}), newPeer(t)
+			p.call(bad, "0")
+			good, q := open(t, e, SessionOptions{}), newPeer(t)
+			q.call(good, "0")
+			if err := Bridge(good, good); err != nil {
+				t.Fatal(err)
+			}
+			c.set(bad, p)
+			<-bad.done
+			if st := bad.Close(); !st.Recovered {
+				t.Errorf("stats %+v", st)
+			}
+			if c.at == EventDigit { // the others fail again while the end is told
+				<-failed
+			}
+			q.send(sound(1))
+			q.next()
+			if e.Faults() == 0 || !strings.Contains(log.String(), "injected") {
+				t.Errorf("%d faults counted, log: %s", e.Faults(), log.String())
+			}
+			if _, used := e.Ports(); used != 1 {
+				t.Errorf("%d ports in use", used)
+			}
+		})
 	}
 }
 
@@ -440,74 +338,4 @@ func TestRelayDoesNotAllocate(t *testing.T) {
 func (p *peer) rawWrite(b []byte, from *peer) error {
 	_, err := from.wire.(realWire).WriteToUDPAddrPort(b, from.to)
 	return err
-}
-
-func TestRTCP(t *testing.T) {
-	t.Parallel()
-	inBubble(t, SessionOptions{KeepAlive: true}, func(t *testing.T, b *bubble) {
-		control := memoryPeer(t, b.mem, "127.0.0.1:4001")
-		to := netip.AddrPortFrom(b.peer.to.Addr(), b.peer.to.Port()+1)
-		for i := range 400 {
-			if i%20 != 0 { // 5% are lost
-				b.peer.send(sound(i))
-			} else {
-				b.peer.h.Sequence++
-				b.peer.h.Timestamp += 160
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		got, from, ok := control.read(time.Second)
-		if !ok || got[1] != rtcpSR || from.Port() != to.Port() || got[0] != 0x81 {
-			t.Fatalf("no sender report with one block: %x from %v", got, from)
-		}
-		sent, _ := b.peer.hear(time.Second)
-		if ssrc := be32(got[4:]); ssrc != sent.SSRC {
-			t.Errorf("report of %x, stream of %x", ssrc, sent.SSRC)
-		}
-		if be32(got[28:]) != b.peer.h.SSRC || got[32] < 8 || got[32] > 20 {
-			t.Errorf("report block %x: the fraction lost should be near 13 of 256", got[28:52])
-		}
-		lastReport(control, nil)
-		got, _, _ = control.read(10 * time.Second)
-		time.Sleep(50 * time.Millisecond) // under way, there and back
-		rr := append([]byte{0x81, rtcpRR, 0, 7, 0, 0, 0, 1}, make([]byte, 24)...)
-		copy(rr[8:], got[4:8])    // on our stream
-		copy(rr[24:], got[10:14]) // the time of our report
-		control.write(rr, to)
-		synctest.Wait()
-		st := b.Stats()
-		if st.RxRTCP != 1 || st.TxRTCP < 2 || st.MOS < 2 || st.MOS > 4.2 || st.Lost != 19 {
-			t.Errorf("stats %+v", st)
-		}
-		if d := st.RTT - 50*time.Millisecond; d < -time.Millisecond || d > time.Millisecond {
-			t.Errorf("round trip %v", st.RTT)
-		}
-		stranger := memoryPeer(t, b.mem, "203.0.113.77:5001")
-		stranger.write(rr, to)
-		control.write([]byte{0x81, rtcpRR, 0, 99}, to)
-		synctest.Wait()
-		if st := b.Stats(); st.RxRTCP != 1 || st.Strangers != 1 || st.Malformed != 1 {
-			t.Errorf("stats %+v", st)
-		}
-		b.Close()
-		last := lastReport(control, nil)
-		if !bytes.Contains(last, []byte{0x81, rtcpBYE, 0, 1}) {
-			t.Errorf("no BYE in %x", last)
-		}
-	})
-}
-
-func be32(b []byte) uint32 {
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-}
-
-// lastReport reads all RTCP that waits and returns the newest, or last.
-func lastReport(p *peer, last []byte) []byte {
-	for {
-		b, _, ok := p.read(time.Millisecond)
-		if !ok {
-			return last
-		}
-		last = b
-	}
 }
