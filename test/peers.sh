@@ -4,9 +4,9 @@
 # failure: a test that skips proves nothing.
 set -euo pipefail
 
-# program, package, what it is for
+# program, its packages, what it is for
 peers=(
-  "gcc gcc the SQLite driver and the race detector"
+  "gcc gcc,libc6-dev the SQLite driver and the race detector"
   "sipp sip-tester SIP scenarios and RTP counting"
   "baresip baresip-core a softphone with digest, DTMF and WAV audio"
 )
@@ -14,43 +14,42 @@ peers=(
 missing_programs=() missing_packages=()
 look() {
   missing_programs=() missing_packages=()
-  local program package _
+  local program packages _
   for peer in "${peers[@]}"; do
-    read -r program package _ <<<"$peer"
+    read -r program packages _ <<<"$peer"
     command -v "$program" >/dev/null && continue
     missing_programs+=("$program")
-    missing_packages+=("$package")
+    missing_packages+=(${packages//,/ })
   done
 }
 
 look
 [ "${#missing_programs[@]}" -eq 0 ] && exit 0
 
-ask="install them with: apt-get install ${missing_packages[*]}"
-if ! command -v apt-get >/dev/null; then
-  echo "make test needs ${missing_programs[*]}, and there is no apt-get here; ${ask/apt-get install/your package manager, Debian names}" >&2
+fail() {
+  echo "make test needs ${missing_programs[*]}: $1" >&2
   exit 1
-fi
+}
+
+command -v apt-get >/dev/null ||
+  fail "there is no apt-get here; Debian's packages are ${missing_packages[*]}"
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
   if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
-    echo "make test needs ${missing_programs[*]}; as root, $ask" >&2
-    exit 1
+    fail "as root, apt-get install ${missing_packages[*]}"
   fi
   as_root=(sudo -n)
 fi
 
 export DEBIAN_FRONTEND=noninteractive
 install() {
-  "${as_root[@]}" apt-get update -q &&
-    "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing_packages[@]}"
+  # A mirror that is half broken may still have what we need.
+  "${as_root[@]}" apt-get update -q || echo "apt-get update failed; going on" >&2
+  "${as_root[@]}" apt-get install -q -y --no-install-recommends "${missing_packages[@]}"
 }
 # Mirrors fail now and then; once more is cheap, a third time hides a real fault.
-install || { sleep 5; install; }
+install || { sleep 5; install; } || fail "apt-get install ${missing_packages[*]} failed"
 
 look
-if [ "${#missing_programs[@]}" -ne 0 ]; then
-  echo "apt-get brought no ${missing_programs[*]} (packages ${missing_packages[*]})" >&2
-  exit 1
-fi
+[ "${#missing_programs[@]}" -eq 0 ] || fail "apt-get install ${missing_packages[*]} did not bring it"

@@ -68,16 +68,17 @@ type phoneEvent struct {
 	Data     string `json:"data"`
 }
 
-// softphoneAt starts a baresip without an account. It says what the WAV file
-// play holds, 8 kHz mono, or stays silent.
-func softphoneAt(t *testing.T, play string) *softphone {
+// newSoftphone starts a baresip without an account. In each call it says from
+// the beginning what it is given, 8 kHz mono; without that it is silent.
+func newSoftphone(t *testing.T, says []int16) *softphone {
 	t.Helper()
 	dir := t.TempDir()
-	if play == "" {
-		play = filepath.Join(dir, "silence.wav")
-		writeWAV(t, play, make([]int16, 60*phoneRate))
+	if says == nil {
+		says = make([]int16, 60*phoneRate)
 	}
-	config := fmt.Sprintf(baresipConfig, "aufile,"+play, baresipModules(t), dir)
+	microphone := filepath.Join(dir, "microphone.wav")
+	writeWAV(t, microphone, says)
+	config := fmt.Sprintf(baresipConfig, "aufile,"+microphone, baresipModules(t), dir)
 	writeFile(t, filepath.Join(dir, "config"), config)
 	writeFile(t, filepath.Join(dir, "accounts"), "")
 	s := &softphone{process: launch(t, dir, "baresip", "-f", dir, "-s"), dir: dir}
@@ -179,25 +180,25 @@ type account struct {
 	domain         netip.AddrPort
 	transport      string // "udp" when empty
 	register       bool
-	manual         bool // rings until told to answer
+	codecs         string // "pcma" alone, for instance; both of G.711 when empty
 }
 
 // login makes baresip the user of an account; with register, it waits until the
 // registrar has said yes.
 func (s *softphone) login(t *testing.T, a account) {
 	t.Helper()
-	transport, regint, answer := a.transport, 0, "auto"
+	transport, regint, codecs := a.transport, 0, ""
 	if transport == "" {
 		transport = "udp"
 	}
 	if a.register {
 		regint = 300
 	}
-	if a.manual {
-		answer = "manual"
+	if a.codecs != "" {
+		codecs = ";audio_codecs=" + a.codecs
 	}
-	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=%s",
-		a.user, a.domain, transport, a.password, regint, answer))
+	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=auto%s",
+		a.user, a.domain, transport, a.password, regint, codecs))
 	if a.register {
 		s.await(t, "REGISTER_OK")
 	}
@@ -242,10 +243,22 @@ func (s *softphone) told() int {
 // hears waits until so much sound has come from the far end.
 func (s *softphone) hears(t *testing.T, d time.Duration) {
 	t.Helper()
+	s.lasts(t, "dec", d)
+}
+
+// says waits until the phone has said so much: time passes here too when the
+// far end is silent.
+func (s *softphone) says(t *testing.T, d time.Duration) {
+	t.Helper()
+	s.lasts(t, "enc", d)
+}
+
+func (s *softphone) lasts(t *testing.T, way string, d time.Duration) {
+	t.Helper()
 	const bytesPerSecond = 2 * phoneRate
 	want := int64(d.Seconds() * bytesPerSecond)
-	eventually(t, fmt.Sprintf("baresip has heard %v", d), func() bool {
-		info, err := os.Stat(s.recording())
+	eventually(t, fmt.Sprintf("baresip's %soded sound lasts %v", way, d), func() bool {
+		info, err := os.Stat(s.dump(way))
 		return err == nil && info.Size() > want
 	})
 }
@@ -259,15 +272,16 @@ func (s *softphone) heard(t *testing.T) []int16 {
 	var samples []int16
 	eventually(t, "baresip has closed its recording", func() bool {
 		var err error
-		samples, _, err = readWAV(s.recording())
+		samples, _, err = readWAV(s.dump("dec"))
 		return err == nil && len(samples) > 0
 	})
 	return samples
 }
 
-// recording is where baresip writes what it hears in its one call.
-func (s *softphone) recording() string {
-	dumps, _ := filepath.Glob(filepath.Join(s.dir, "dump-*-dec.wav"))
+// dump is where baresip writes what it hears (decoded, "dec") and says (encoded,
+// "enc") in its one call.
+func (s *softphone) dump(way string) string {
+	dumps, _ := filepath.Glob(filepath.Join(s.dir, "dump-*-"+way+".wav"))
 	if len(dumps) != 1 {
 		return ""
 	}

@@ -74,7 +74,7 @@ func (s *server) listed(t *testing.T) map[string]string {
 func TestSIGTERMDrains(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": longCall}})
-	p := softphoneAt(t, "")
+	p := newSoftphone(t, nil)
 	p.login(t, account{user: "visitor", domain: srv.udp})
 	p.call(t, srv.uri("stays"))
 	p.hears(t, time.Second)

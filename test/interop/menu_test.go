@@ -20,7 +20,7 @@ func TestPhoneUsesTheMenu(t *testing.T) {
 		t.Run("key "+key, func(t *testing.T) {
 			t.Parallel()
 			srv := serve(t, setup{})
-			p := softphoneAt(t, "")
+			p := newSoftphone(t, nil)
 			p.login(t, account{user: "visitor", domain: srv.udp})
 			p.call(t, srv.uri("700"))
 			p.hears(t, 2*time.Second)
@@ -52,6 +52,59 @@ func TestPhoneUsesTheMenu(t *testing.T) {
 				t.Errorf("the timeline has no digit %s: %v", key, digits)
 			}
 		})
+	}
+}
+
+// TestPhoneHearsItselfRecorded: key 2 of the menu records and plays back.
+func TestPhoneHearsItselfRecorded(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, setup{})
+	says := chirp(300, 3400, 40*time.Second)
+	p := newSoftphone(t, says)
+	p.login(t, account{user: "visitor", domain: srv.udp})
+	p.call(t, srv.uri("700"))
+	p.hears(t, time.Second)
+	p.command(t, "sndcode", "2")
+	// After the words and the beep, some 6 s into what the phone says, the
+	// recording begins; it ends in the tenth.
+	p.says(t, 9*time.Second+500*time.Millisecond)
+	p.command(t, "sndcode", "#")
+	p.says(t, 15*time.Second)
+	recording := p.heard(t)
+	for _, name := range []string{"record-after-beep", "you-said"} {
+		if f := hear.Find(recording, prompt(t, name), phoneRate); f.Share < 0.9 || !f.Order {
+			t.Errorf("%s is not heard: %+v", name, f)
+		}
+	}
+	holds(t, "what came back", recording, second(says, 8), second(says, 30))
+	kept, err := filepath.Glob(filepath.Join(srv.dir, "data", "recordings", "*", "*.wav"))
+	if err != nil || len(kept) != 1 {
+		t.Errorf("recordings kept: %v, %v", kept, err)
+	}
+}
+
+// TestMenuConnectsToAPhone: key 3 bridges a caller who has been answered long ago.
+func TestMenuConnectsToAPhone(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, setup{config: md5Only + twoUsers})
+	visitorSays, aliceSays := chirp(300, 3400, 40*time.Second), chirp(3400, 400, 40*time.Second)
+	visitor, alice := newSoftphone(t, visitorSays), newSoftphone(t, aliceSays)
+	alice.login(t, account{user: "1001", password: "first-secret", domain: srv.udp, register: true})
+	visitor.login(t, account{user: "visitor", domain: srv.udp})
+	visitor.call(t, srv.uri("700"))
+	visitor.hears(t, time.Second)
+	visitor.command(t, "sndcode", "3")
+	alice.await(t, "CALL_ESTABLISHED")
+	alice.hears(t, 9*time.Second)
+	byVisitor := visitor.heard(t)
+	byAlice := alice.heard(t)
+	holds(t, "what the visitor heard", byVisitor, second(aliceSays, 2), second(visitorSays, 2))
+	holds(t, "what Alice heard", byAlice, second(visitorSays, 8), second(aliceSays, 2))
+
+	call := srv.finished(t, 1)[0]
+	expect(t, call, "state", "answered")
+	if legs := srv.legs(t, call); len(legs) != 2 || legs[1]["target"] != "user:1001" {
+		t.Errorf("legs: %v", legs)
 	}
 }
 

@@ -3,8 +3,8 @@
 package interop
 
 import (
-	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,12 +30,8 @@ func TestPhonesCallEachOther(t *testing.T) {
 			if c.transport == "tcp" {
 				domain, params = srv.tcp, ";transport=tcp"
 			}
-			sayings := t.TempDir()
 			alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
-			writeWAV(t, filepath.Join(sayings, "alice.wav"), alice)
-			writeWAV(t, filepath.Join(sayings, "bob.wav"), bob)
-
-			a, b := softphoneAt(t, filepath.Join(sayings, "alice.wav")), softphoneAt(t, filepath.Join(sayings, "bob.wav"))
+			a, b := newSoftphone(t, alice), newSoftphone(t, bob)
 			a.login(t, account{user: "1001", password: "first-secret", domain: domain, transport: c.transport, register: true})
 			b.login(t, account{user: "1002", password: "second-secret", domain: domain, transport: c.transport, register: true})
 
@@ -46,9 +42,8 @@ func TestPhonesCallEachOther(t *testing.T) {
 			heardByB := b.heard(t)
 
 			// The second second of what each says: the first may be cut by latching.
-			second := func(s []int16) []int16 { return s[phoneRate : 2*phoneRate] }
-			holds(t, "what Alice heard", heardByA, second(bob), second(alice))
-			holds(t, "what Bob heard", heardByB, second(alice), second(bob))
+			holds(t, "what Alice heard", heardByA, second(bob, 1), second(alice, 1))
+			holds(t, "what Bob heard", heardByB, second(alice, 1), second(bob, 1))
 
 			call := srv.finished(t, 1)[0]
 			expect(t, call, "state", "answered")
@@ -60,5 +55,31 @@ func TestPhonesCallEachOther(t *testing.T) {
 				t.Errorf("Alice's INVITE was challenged: %v", challenged)
 			}
 		})
+	}
+}
+
+// TestPhonesWithoutACommonCodec: one speaks µ-law only, the other A-law only.
+func TestPhonesWithoutACommonCodec(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, setup{config: md5Only + twoUsers})
+	alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
+	a, b := newSoftphone(t, alice), newSoftphone(t, bob)
+	a.login(t, account{user: "1001", password: "first-secret", domain: srv.udp, codecs: "pcmu"})
+	b.login(t, account{user: "1002", password: "second-secret", domain: srv.udp, codecs: "pcma", register: true})
+	a.call(t, srv.uri("1002"))
+	a.hears(t, 3*time.Second)
+	b.hears(t, 3*time.Second)
+	heardByA := a.heard(t)
+	heardByB := b.heard(t)
+	holds(t, "what Alice heard", heardByA, second(bob, 1), second(alice, 1))
+	holds(t, "what Bob heard", heardByB, second(alice, 1), second(bob, 1))
+
+	call := srv.finished(t, 1)[0]
+	expect(t, call, "state", "answered")
+	for i, leg := range srv.legs(t, call) {
+		want := []string{"pcmu", "pcma"}[i]
+		if codec, _ := leg["codec"].(string); !strings.EqualFold(codec, want) {
+			t.Errorf("leg %d speaks %s, want %s", i+1, codec, want)
+		}
 	}
 }

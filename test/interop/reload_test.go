@@ -46,7 +46,7 @@ func TestEditingAScriptWhileACallIsUp(t *testing.T) {
 	first := srv.scripts(t).Generation
 	next := func(number string) { sipp(t, "uac_wait.xml", srv.udp, "-s", number).succeeds(t) }
 
-	p := softphoneAt(t, "")
+	p := newSoftphone(t, nil)
 	p.login(t, account{user: "visitor", domain: srv.udp})
 	p.call(t, srv.uri("hold"))
 

@@ -33,8 +33,9 @@ type setup struct {
 // server is a running tandem serve.
 type server struct {
 	*process
-	dir      string // of tandem.toml, scripts and data
-	udp, tcp netip.AddrPort
+	dir      string         // of tandem.toml, scripts and data
+	udp, tcp netip.AddrPort // the first of each
+	sip      []endpoint     // all, in the order in which they were asked for
 	api      string
 }
 
@@ -42,6 +43,12 @@ type server struct {
 func number(row map[string]any, column string) int64 {
 	n, _ := row[column].(int64)
 	return n
+}
+
+// endpoint is one listener of a server.
+type endpoint struct {
+	proto string
+	addr  netip.AddrPort
 }
 
 // twoUsers are known by their passwords; the built-in ones are random.
@@ -116,6 +123,7 @@ func serve(t *testing.T, s setup) *server {
 		for _, e := range strings.Split(m[1], ",") {
 			proto, addr, _ := strings.Cut(e, "://")
 			a := netip.MustParseAddrPort(addr)
+			srv.sip = append(srv.sip, endpoint{proto, a})
 			if proto == "udp" && !srv.udp.IsValid() {
 				srv.udp = a
 			} else if proto == "tcp" && !srv.tcp.IsValid() {

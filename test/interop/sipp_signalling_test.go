@@ -68,3 +68,28 @@ func TestSIPpNeverAcknowledges(t *testing.T) {
 		t.Errorf("given up after %d ms, want 64*T1 = 32000", d)
 	}
 }
+
+// TestEveryListenerAnswersItself: a socket that is connected to one listener
+// takes nothing from another one, and the Contact leads back to where the call
+// came in.
+func TestEveryListenerAnswersItself(t *testing.T) {
+	t.Parallel()
+	srv := serve(t, setup{
+		listen:  []string{"udp://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", "udp://127.0.0.1:0", "tcp://127.0.0.1:0"},
+		scripts: map[string]string{"50-main.lua": answerAndWait},
+	})
+	if len(srv.sip) != 5 {
+		t.Fatalf("%d listeners: %v", len(srv.sip), srv.sip)
+	}
+	for _, l := range srv.sip {
+		w := dialWire(t, l.proto, l.addr)
+		answered(t, w.ask(t, request{method: "OPTIONS", number: "x"}), 200)
+		m := w.ask(t, request{method: "INVITE", number: "5000", body: offer("0")})
+		answered(t, m, 200)
+		if contact := m.header("Contact"); !strings.Contains(contact, l.addr.String()) {
+			t.Errorf("called at %v, the Contact is %s", l, contact)
+		}
+		transport := map[string]string{"udp": "u1", "tcp": "t1"}[l.proto]
+		sipp(t, "uac", l.addr, "-s", "5000", "-d", "100", "-t", transport).succeeds(t)
+	}
+}

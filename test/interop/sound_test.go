@@ -32,6 +32,9 @@ func holds(t *testing.T, what string, recording, sound, other []int16) {
 
 func seconds(samples int) float64 { return float64(samples) / phoneRate }
 
+// second is the nth second of a sound, from 0.
+func second(pcm []int16, n int) []int16 { return pcm[n*phoneRate : (n+1)*phoneRate] }
+
 // chirp is a tone that glides from one frequency to another: unlike a steady
 // tone, each piece of it is found in one place only.
 func chirp(from, to float64, d time.Duration) []int16 {
