@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) 
 	}
 	name, _ := s.digest.Username(header)
 	cred, found := s.o.Directory.Credential(name)
-	switch s.digest.Verify(string(tx.Request().Method), header, cred, found) {
+	switch s.digest.Verify(tx.Flow().Remote().Addr(), string(tx.Request().Method), header, cred, found) {
 	case auth.OK:
 		return name, nil
 	case auth.Foreign:
@@ -78,7 +77,7 @@ func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) 
 	case auth.Stale:
 		return "", s.challenge(tx, true)
 	case auth.Unmatched:
-		return "", s.challenge(tx, false, slices.Collect(maps.Keys(cred.HA1))...)
+		return "", s.challenge(tx, false, auth.MD5)
 	}
 	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), sourceOf(tx.Flow()),
 		slog.String("method", string(tx.Request().Method)))
@@ -90,7 +89,7 @@ func (s *Server) challenge(tx *transaction.Server, stale bool, only ...auth.Algo
 	if len(only) == 0 && md5Only(tx.Request()) && slices.Contains(s.o.Algorithms, auth.MD5) {
 		only = []auth.Algorithm{auth.MD5}
 	}
-	for _, c := range s.digest.Challenge(stale, only...) {
+	for _, c := range s.digest.Challenge(tx.Flow().Remote().Addr(), stale, only...) {
 		p.headers = append(p.headers, Header{"WWW-Authenticate", c})
 	}
 	return p

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,31 +22,9 @@ func Answer(challenges []string, method, uri, user, password string, body []byte
 	if best == nil {
 		return "", ErrNoChallenge
 	}
-	ps := params{
-		"username": user, "realm": best["realm"], "nonce": best["nonce"], "uri": uri,
-	}
-	if offered, given := best["qop"]; given {
-		ps["qop"], ps["nc"], ps["cnonce"] = "auth", "00000001", rand.Text()
-		if !listHas(offered, "auth") {
-			ps["qop"] = "auth-int"
-		}
-	}
-	ha1 := algorithm.digest(user, best["realm"], password)
-	response := algorithm.response(ha1, method, ps, algorithm.digest(string(body)))
-
-	var b strings.Builder
-	fmt.Fprintf(&b, `Digest username=%s, realm=%s, nonce=%s, uri=%s, response="%s"`,
-		quote(user), quote(best["realm"]), quote(best["nonce"]), quote(uri), response)
-	if _, given := best["algorithm"]; given {
-		b.WriteString(", algorithm=" + string(algorithm))
-	}
-	if ps["qop"] != "" {
-		fmt.Fprintf(&b, `, qop=%s, nc=%s, cnonce="%s"`, ps["qop"], ps["nc"], ps["cnonce"])
-	}
-	if opaque, given := best["opaque"]; given {
-		b.WriteString(", opaque=" + quote(opaque))
-	}
-	return b.String(), nil
+	q := &question{place: place{realm: best["realm"]}, params: best, algorithm: algorithm,
+		ha1: algorithm.digest(user, best["realm"], password)}
+	return q.answer(user, method, uri, body), nil
 }
 
 // WantsRetry tells whether a challenge says that only the nonce was at fault

@@ -3,9 +3,11 @@ package auth
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"tandem/clock"
@@ -24,11 +26,14 @@ type DigestOptions struct {
 }
 
 // Digest challenges and verifies, RFC 7616. It is safe for concurrent use and
-// keeps nothing of a challenge: a nonce carries its own time and signature.
+// keeps nothing of a challenge: a nonce carries its own time and signature. Of
+// nonces that were answered rightly it keeps which counts were used, bounded.
 type Digest struct {
 	realm      string
 	algorithms []Algorithm
 	nonces     nonces
+	replays    replays
+	md5Only    atomic.Bool
 	unknown    Credential // stands in for a user that is not there
 }
 
@@ -53,6 +58,7 @@ func NewDigest(o DigestOptions) *Digest {
 	return &Digest{
 		realm: o.Realm, algorithms: slices.Clone(o.Algorithms),
 		nonces:  nonces{key: slices.Clone(o.Key), clock: o.Clock, lifetime: o.Lifetime},
+		replays: replays{max: maxNonces},
 		unknown: NewCredential("", o.Realm, rand.Text()),
 	}
 }
@@ -60,12 +66,17 @@ func NewDigest(o DigestOptions) *Digest {
 // Realm is the realm that users' credentials are made for.
 func (d *Digest) Realm() string { return d.realm }
 
+// ExpectMD5Only says that some users have an MD5 hash and no other. From then on every wrong
+// answer by a better algorithm is Unmatched, whoever the user is: were it so for those
+// users alone, the second challenge would tell them from users that do not exist.
+func (d *Digest) ExpectMD5Only() { d.md5Only.Store(true) }
+
 // Challenge makes the values of WWW-Authenticate (401) or Proxy-Authenticate
-// (407) headers, one an algorithm, best first as configured (RFC 8760 §2.4).
-// stale tells the client that its password was not the trouble. With only, just
-// those of the offered algorithms are in it.
-func (d *Digest) Challenge(stale bool, only ...Algorithm) []string {
-	nonce := d.nonces.make()
+// (407) headers, one an algorithm, best first as configured (RFC 8760 §2.4). Only
+// answers from the address to are taken. stale tells the client that its password
+// was not the trouble. With only, just those of the offered algorithms are in it.
+func (d *Digest) Challenge(to netip.Addr, stale bool, only ...Algorithm) []string {
+	nonce := d.nonces.make(to)
 	var out []string
 	for _, a := range d.algorithms {
 		if len(only) > 0 && !slices.Contains(only, a) {
@@ -91,10 +102,11 @@ const (
 	OK
 	// Bad: the wrong password, or no such user.
 	Bad
-	// Stale: the nonce is too old or was never ours. Challenge with stale set; no failure of the user's.
+	// Stale: the nonce is too old, was never given to this address, or was used with this
+	// count before. Challenge with stale set; no failure of the user's.
 	Stale
-	// Unmatched: right in form, but we hold no hash of this user for the algorithm
-	// that the client chose. Challenge with the algorithms we hold.
+	// Unmatched: not right by the algorithm that the client chose, but perhaps by MD5, for
+	// there are users with no other hash (ExpectMD5Only). Challenge with MD5 alone.
 	Unmatched
 )
 
@@ -123,11 +135,11 @@ func URI(header string) string {
 	return ps["uri"]
 }
 
-// Verify checks the answer in header to a request with that method against c,
-// the credential of the user that Username gave.
+// Verify checks the answer in header to a request with that method from the address from
+// against c, the credential of the user that Username gave.
 // found is false when there is no such user: the verdict is then Bad after the
 // same work, so that neither answer nor time tells users from others.
-func (d *Digest) Verify(method, header string, c Credential, found bool) Verdict {
+func (d *Digest) Verify(from netip.Addr, method, header string, c Credential, found bool) Verdict {
 	ps, err := parseDigest(header)
 	if err != nil || ps["realm"] != d.realm || ps["response"] == "" || ps["nonce"] == "" {
 		return Foreign
@@ -139,36 +151,52 @@ func (d *Digest) Verify(method, header string, c Credential, found bool) Verdict
 			return Foreign
 		}
 	}
-	if !slices.Contains(d.algorithms, a) || !validQop(ps) {
+	count, valid := countOf(ps)
+	if !slices.Contains(d.algorithms, a) || !valid {
 		return Foreign
 	}
-	if !d.nonces.fresh(ps["nonce"]) {
+	id, fresh := d.nonces.fresh(ps["nonce"], from)
+	if !fresh {
 		return Stale
 	}
 	ha1, held := c.HA1[a]
-	if !found {
-		ha1, held = d.unknown.HA1[a], true
+	if !found || !held {
+		ha1 = d.unknown.HA1[a]
 	}
 	want := a.response(ha1, method, ps, "")
 	same := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(ps["response"]))) == 1
 	switch {
-	case !held:
-		return Unmatched
-	case same && found && ps["username"] == c.User:
+	case same && found && held && ps["username"] == c.User:
+		if !d.replays.take(id, count, d.nonces.clock.Now(), d.nonces.lifetime) {
+			return Stale
+		}
 		return OK
+	case a != MD5 && d.md5Only.Load() && slices.Contains(d.algorithms, MD5):
+		return Unmatched
 	}
 	return Bad
 }
 
-// validQop accepts qop=auth with a count and a cnonce, and the absence of qop:
-// RFC 3261 §22.4 rule 8 keeps clients of RFC 2069 working.
-func validQop(ps params) bool {
+// Answers tells whether header answers a challenge of ours that went to the address from and
+// is still valid: only then is a user worth looking up.
+func (d *Digest) Answers(from netip.Addr, header string) bool {
+	ps, err := parseDigest(header)
+	if err != nil || ps["realm"] != d.realm {
+		return false
+	}
+	_, fresh := d.nonces.fresh(ps["nonce"], from)
+	return fresh
+}
+
+// countOf is the nonce count of qop=auth, which goes with a cnonce. Without qop it is 1:
+// RFC 3261 §22.4 rule 8 keeps clients of RFC 2069 working, and they use a nonce once.
+func countOf(ps params) (count uint32, valid bool) {
 	qop, given := ps["qop"]
 	if !given {
-		return true
+		return 1, true
 	}
-	count, err := strconv.ParseUint(ps["nc"], 16, 32)
-	return strings.EqualFold(qop, "auth") && err == nil && count > 0 && ps["cnonce"] != ""
+	n, err := strconv.ParseUint(ps["nc"], 16, 32)
+	return uint32(n), strings.EqualFold(qop, "auth") && err == nil && n > 0 && ps["cnonce"] != ""
 }
 
 // response is request-digest, RFC 7616 §3.4.1; bodyHash is used with auth-int only.

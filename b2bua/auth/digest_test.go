@@ -3,10 +3,16 @@ package auth
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+)
+
+var (
+	phone    = netip.MustParseAddr("192.0.2.1")
+	stranger = netip.MustParseAddr("198.51.100.1")
 )
 
 // The worked example of RFC 7616 §3.9.1, and RFC 2617 §3.5 without and with qop.
@@ -52,7 +58,7 @@ func TestBothSidesAgree(t *testing.T) {
 	cred := NewCredential("1001", "example.com", `pa"ss\wörd`)
 	for _, algorithms := range [][]Algorithm{nil, {MD5}, {SHA256}, {MD5, SHA256}} {
 		d := NewDigest(DigestOptions{Realm: "example.com", Algorithms: algorithms})
-		h := answer(t, d.Challenge(false), `pa"ss\wörd`)
+		h := answer(t, d.Challenge(phone, false), `pa"ss\wörd`)
 		if user, ok := d.Username(h); !ok || user != "1001" {
 			t.Errorf("%v: user %q, %v", algorithms, user, ok)
 		}
@@ -73,10 +79,11 @@ func TestBothSidesAgree(t *testing.T) {
 			{"REGISTER", NewCredential("1001", "example.com", "other"), true, Bad},
 			{"REGISTER", cred, false, Bad},
 			{"REGISTER", Credential{}, false, Bad},
-			{"REGISTER", Credential{User: "1001"}, true, Unmatched},
+			{"REGISTER", Credential{User: "1001"}, true, Bad},
 			{"REGISTER", Credential{User: "1002", HA1: cred.HA1}, true, Bad},
 		} {
-			if got := d.Verify(tt.method, h, tt.cred, tt.found); got != tt.want {
+			h := answer(t, d.Challenge(phone, false), `pa"ss\wörd`)
+			if got := d.Verify(phone, tt.method, h, tt.cred, tt.found); got != tt.want {
 				t.Errorf("%v %s found=%v: %v, want %v", algorithms, tt.method, tt.found, got, tt.want)
 			}
 		}
@@ -86,7 +93,7 @@ func TestBothSidesAgree(t *testing.T) {
 func TestChallengeHeaders(t *testing.T) {
 	t.Parallel()
 	d := NewDigest(DigestOptions{Realm: `a "b" \c`})
-	got := d.Challenge(true)
+	got := d.Challenge(phone, true)
 	if len(got) != 2 {
 		t.Fatalf("%d challenges, want 2", len(got))
 	}
@@ -96,10 +103,10 @@ func TestChallengeHeaders(t *testing.T) {
 			t.Errorf("challenge %d: %s (%v)", i, got[i], err)
 		}
 	}
-	if only := d.Challenge(false, MD5); len(only) != 1 || !strings.Contains(only[0], "algorithm=MD5") || strings.Contains(only[0], "stale") {
+	if only := d.Challenge(phone, false, MD5); len(only) != 1 || !strings.Contains(only[0], "algorithm=MD5") || strings.Contains(only[0], "stale") {
 		t.Errorf("MD5 alone: %q", only)
 	}
-	if !WantsRetry(got) || WantsRetry(d.Challenge(false)) {
+	if !WantsRetry(got) || WantsRetry(d.Challenge(phone, false)) {
 		t.Error("stale is not seen by the client")
 	}
 }
@@ -108,7 +115,7 @@ func TestVerdictsOnOddHeaders(t *testing.T) {
 	t.Parallel()
 	d := NewDigest(DigestOptions{Realm: "r"})
 	cred := NewCredential("u", "r", "p")
-	nonce := d.nonces.make()
+	nonce, old := d.nonces.make(phone), d.nonces.make(phone)
 	tests := []struct {
 		name, header string
 		want         Verdict
@@ -125,13 +132,13 @@ func TestVerdictsOnOddHeaders(t *testing.T) {
 		{"made-up nonce", `Digest username="u", realm="r", nonce="abc", uri="s", response="0"`, Stale},
 		{"forged nonce", `Digest username="u", realm="r", nonce="` + flipped(nonce) + `", uri="s", response="0"`, Stale},
 		{"short response", `Digest username="u", realm="r", nonce="` + nonce + `", uri="s", response="0"`, Bad},
-		{"RFC 2069 client", `Digest username="u", realm="r", nonce="` + nonce + `", uri="s", response="` +
-			MD5.digest(cred.HA1[MD5], nonce, MD5.digest("INVITE", "s")) + `"`, OK},
+		{"RFC 2069 client", `Digest username="u", realm="r", nonce="` + old + `", uri="s", response="` +
+			MD5.digest(cred.HA1[MD5], old, MD5.digest("INVITE", "s")) + `"`, OK},
 		{"upper-case hex", `digest  USERNAME = "u" ,realm="r",nonce="` + nonce + `", uri="s", algorithm=md5, response="` +
 			strings.ToUpper(MD5.digest(cred.HA1[MD5], nonce, MD5.digest("INVITE", "s"))) + `"`, OK},
 	}
 	for _, tt := range tests {
-		if got := d.Verify("INVITE", tt.header, cred, true); got != tt.want {
+		if got := d.Verify(phone, "INVITE", tt.header, cred, true); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -148,12 +155,12 @@ func flipped(nonce string) string {
 func TestAlgorithmNotOffered(t *testing.T) {
 	t.Parallel()
 	d := NewDigest(DigestOptions{Realm: "r", Algorithms: []Algorithm{SHA256}})
-	weak := strings.Replace(d.Challenge(false)[0], "SHA-256", "MD5", 1)
+	weak := strings.Replace(d.Challenge(phone, false)[0], "SHA-256", "MD5", 1)
 	h, err := Answer([]string{weak}, "INVITE", "s", "u", "p", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Verify("INVITE", h, NewCredential("u", "r", "p"), true); got != Foreign {
+	if got := d.Verify(phone, "INVITE", h, NewCredential("u", "r", "p"), true); got != Foreign {
 		t.Errorf("an MD5 answer where only SHA-256 is offered: %v", got)
 	}
 }
@@ -163,19 +170,27 @@ func TestNonceAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDigest(DigestOptions{Realm: "r", Lifetime: time.Minute})
 		cred := NewCredential("u", "r", "p")
-		h, err := Answer(d.Challenge(false), "INVITE", "s", "u", "p", nil)
-		if err != nil {
-			t.Fatal(err)
+		challenge := d.Challenge(phone, false)
+		say := func() string {
+			h, err := Answer(challenge, "INVITE", "s", "u", "p", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return h
 		}
 		time.Sleep(time.Minute)
-		if got := d.Verify("INVITE", h, cred, true); got != OK {
+		h := say()
+		if !d.Answers(phone, h) || d.Answers(stranger, h) {
+			t.Error("whose answer it is is not seen")
+		}
+		if got := d.Verify(phone, "INVITE", h, cred, true); got != OK {
 			t.Errorf("after a minute: %v", got)
 		}
 		time.Sleep(time.Second)
-		if got := d.Verify("INVITE", h, cred, true); got != Stale {
+		if got := d.Verify(phone, "INVITE", say(), cred, true); got != Stale || d.Answers(phone, h) {
 			t.Errorf("after 61 s: %v", got)
 		}
-		if a, b := d.nonces.make(), d.nonces.make(); a == b {
+		if a, b := d.nonces.make(phone), d.nonces.make(phone); a == b {
 			t.Error("two nonces of one instant are alike")
 		}
 	})
@@ -185,12 +200,17 @@ func TestKeyDecidesWhoseNonce(t *testing.T) {
 	t.Parallel()
 	key := []byte("0123456789abcdef")
 	a, b := NewDigest(DigestOptions{Key: key}), NewDigest(DigestOptions{Key: key})
-	if !b.nonces.fresh(a.nonces.make()) {
+	if !fresh(b, a.nonces.make(phone)) {
 		t.Error("a nonce is not taken by another with the same key")
 	}
-	if NewDigest(DigestOptions{}).nonces.fresh(a.nonces.make()) {
+	if fresh(NewDigest(DigestOptions{}), a.nonces.make(phone)) {
 		t.Error("a nonce is taken by another with another key")
 	}
+}
+
+func fresh(d *Digest, nonce string) bool {
+	_, ok := d.nonces.fresh(nonce, phone)
+	return ok
 }
 
 func TestCredentialDoesNotPrint(t *testing.T) {
@@ -212,7 +232,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(`Digest a="\`)
 	f.Add("Digest realm=r,,,")
 	f.Fuzz(func(t *testing.T, header string) {
-		if got := d.Verify("INVITE", header, cred, true); got == OK {
+		if got := d.Verify(phone, "INVITE", header, cred, true); got == OK {
 			t.Errorf("%q is accepted", header)
 		}
 		if user, ok := d.Username(header); ok && (user == "" || !printable(user)) {
@@ -233,10 +253,10 @@ func FuzzVerify(f *testing.F) {
 
 func BenchmarkVerify(b *testing.B) {
 	d := NewDigest(DigestOptions{Realm: "r"})
-	h := answer(b, d.Challenge(false), "p")
+	h := answer(b, d.Challenge(phone, false), "p")
 	cred := NewCredential("1001", "r", "p")
 	b.ReportAllocs()
 	for b.Loop() {
-		d.Verify("REGISTER", h, cred, true)
+		d.Verify(phone, "REGISTER", h, cred, true)
 	}
 }

@@ -84,7 +84,7 @@ func (p *Phone) newCall(key callKey, f transport.Flow) *Call {
 	return &Call{
 		phone: p, key: key, flow: f, forks: map[string]*fork{},
 		changed: make(chan struct{}), done: make(chan struct{}), pressed: make(chan struct{}),
-		login: login{user: p.o.User, password: p.o.Password},
+		login: p.newLogin(),
 	}
 }
 

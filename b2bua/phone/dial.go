@@ -82,7 +82,7 @@ func (c *Call) buildInvite(callee sip.Uri, body []byte, seq uint32) *sip.Request
 	for _, h := range c.dial.Headers {
 		req.AppendHeader(sip.HeaderClone(h))
 	}
-	c.login.addTo(req)
+	c.login.addTo(req, body)
 	setBody(req, body)
 	return req
 }
@@ -247,7 +247,7 @@ func (c *Call) accepted(res *sip.Response) {
 	stands := !lost && !c.cancelled
 	var mediaErr error
 	f.ack = f.dialog.Ack(c.invite.CSeq().SeqNo)
-	c.login.addTo(f.ack) // RFC 3261 §13.2.2.4: the credentials of the INVITE
+	c.login.addTo(f.ack, nil) // RFC 3261 §13.2.2.4: the credentials of the INVITE
 	if stands {
 		c.chosen = f
 		mediaErr = c.settle(res, f.ack)
@@ -296,7 +296,7 @@ func (c *Call) refused(req *sip.Request, res *sip.Response) {
 		c.mu.Unlock()
 		return
 	}
-	if !c.cancelled && c.login.answer(req, res) {
+	if !c.cancelled && c.login.answer(res) {
 		c.forks = map[string]*fork{}
 		c.client = nil
 		c.invite = c.buildInvite(*req.Recipient.Clone(), req.Body(), req.CSeq().SeqNo+1)

@@ -64,7 +64,7 @@ func (w *waiter) put(r reply) {
 // gives the request to a transaction.
 func (p *Phone) exchange(ctx context.Context, build func(l *login) *sip.Request,
 	send func(req *sip.Request, w *waiter) error) (*sip.Response, error) {
-	l := login{user: p.o.User, password: p.o.Password}
+	l := p.newLogin()
 	for {
 		w := &waiter{out: make(chan reply, 1)}
 		req := build(&l)
@@ -78,7 +78,7 @@ func (p *Phone) exchange(ctx context.Context, build func(l *login) *sip.Request,
 			if r.err != nil {
 				return nil, fmt.Errorf("phone: %s: %w", req.Method, r.err)
 			}
-			if !l.answer(req, r.res) {
+			if !l.answer(r.res) {
 				return r.res, nil
 			}
 		}

@@ -8,56 +8,33 @@ import (
 
 // login answers the challenges to one request and its repetitions.
 type login struct {
-	user, password string
-	answered       map[string]bool // by the name of the header that answers
-	headers        map[string]string
-	rounds         int
+	attempt *auth.Attempt
+	sent    []auth.Field
 }
 
-// maxRounds bounds how often one request is repeated with new credentials: a
-// proxy and a server may each challenge, and each find our nonce stale.
-const maxRounds = 4
-
-// challenges pairs what asks with what answers, RFC 3261 §22.2 and §22.3.
-var challenges = [...]struct{ asks, answers string }{
-	{"WWW-Authenticate", "Authorization"},
-	{"Proxy-Authenticate", "Proxy-Authorization"},
+// newLogin is for one request: with what our server has asked before, if we have one.
+func (p *Phone) newLogin() login {
+	if p.server != nil {
+		return login{attempt: p.known.Attempt()}
+	}
+	return login{attempt: auth.NewLogin(p.o.User, p.o.Password).Attempt()}
 }
 
-// answer takes the challenges of a 401 or 407 to req; false if there is nothing
-// new to say: no password, a scheme we lack, or our answer was wrong.
-func (l *login) answer(req *sip.Request, res *sip.Response) bool {
-	if res.StatusCode != 401 && res.StatusCode != 407 || l.user == "" || l.rounds == maxRounds {
-		return false
-	}
-	l.rounds++
-	if l.answered == nil {
-		l.answered, l.headers = map[string]bool{}, map[string]string{}
-	}
-	some := false
-	for _, c := range challenges {
-		values := headerValues(res, c.asks)
-		if len(values) == 0 {
-			continue
-		}
-		if l.answered[c.answers] && !auth.WantsRetry(values) {
-			return false
-		}
-		v, err := auth.Answer(values, string(req.Method), req.Recipient.String(), l.user, l.password, req.Body())
-		if err != nil {
-			return false
-		}
-		l.answered[c.answers], l.headers[c.answers], some = true, v, true
-	}
-	return some
+// answer takes the challenges of a 401 or 407; false if there is nothing new to
+// say: no password, a scheme we lack, or our answer was wrong.
+func (l *login) answer(res *sip.Response) bool {
+	return (res.StatusCode == 401 || res.StatusCode == 407) &&
+		l.attempt.Challenged(func(name string) []string { return headerValues(res, name) })
 }
 
-// addTo puts the credentials won so far into a request.
-func (l *login) addTo(req *sip.Request) {
-	for _, c := range challenges {
-		if v := l.headers[c.answers]; v != "" {
-			req.AppendHeader(sip.NewHeader(c.answers, v))
-		}
+// addTo puts the credentials won so far into a request that will have that body. An ACK
+// carries those of its INVITE (RFC 3261 §13.2.2.4).
+func (l *login) addTo(req *sip.Request, body []byte) {
+	if !req.IsAck() {
+		l.sent = l.attempt.Headers(string(req.Method), req.Recipient.String(), body)
+	}
+	for _, f := range l.sent {
+		req.AppendHeader(sip.NewHeader(f.Name, f.Value))
 	}
 }
 

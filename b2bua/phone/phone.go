@@ -16,6 +16,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/auth"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
 	"tandem/clock"
@@ -60,7 +61,8 @@ type Phone struct {
 	tx       *transaction.Layer
 	media    *media.Engine
 	ownMedia bool
-	server   *sip.Uri // nil: none
+	server   *sip.Uri    // nil: none
+	known    *auth.Login // what the server asked
 	incoming chan *Call
 
 	mu      sync.Mutex
@@ -77,6 +79,7 @@ type callKey struct{ callID, localTag string }
 func New(o Options) (*Phone, error) {
 	p := &Phone{o: o, log: o.Log, media: o.Media, incoming: make(chan *Call, maxWaiting), calls: map[callKey]*Call{}}
 	p.fill()
+	p.known = auth.NewLogin(o.User, o.Password)
 	if o.Server != "" {
 		server, err := ParseURI(o.Server)
 		if err != nil {

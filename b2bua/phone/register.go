@@ -128,7 +128,7 @@ func (p *Phone) buildRegister(f transport.Flow, expires time.Duration, l *login)
 	p.reg.mu.Unlock()
 	req.AppendHeader(p.contact(f))
 	req.AppendHeader(sip.NewHeader("Expires", fmt.Sprint(int(expires/time.Second))))
-	l.addTo(req)
+	l.addTo(req, nil)
 	return req
 }
 

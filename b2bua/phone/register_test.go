@@ -3,6 +3,7 @@ package phone
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,7 +49,7 @@ func (s *office) HandleRequest(tx *transaction.Server) {
 	verdict := auth.Foreign
 	for _, h := range headerValues(req, "Authorization") {
 		if user, ok := s.digest.Username(h); ok {
-			verdict = s.digest.Verify(string(req.Method), h, s.cred, user == s.cred.User)
+			verdict = s.digest.Verify(tx.Flow().Remote().Addr(), string(req.Method), h, s.cred, user == s.cred.User)
 		}
 	}
 	switch verdict {
@@ -58,7 +59,7 @@ func (s *office) HandleRequest(tx *transaction.Server) {
 		return
 	default:
 		var asks []sip.Header
-		for _, v := range s.digest.Challenge(verdict == auth.Stale) {
+		for _, v := range s.digest.Challenge(tx.Flow().Remote().Addr(), verdict == auth.Stale) {
 			asks = append(asks, sip.NewHeader("WWW-Authenticate", v))
 		}
 		respond(tx, 401, "t", asks...)
@@ -155,7 +156,7 @@ func TestChallengedTwice(t *testing.T) {
 		verify := func(d *auth.Digest, req *sip.Request, header string) {
 			t.Helper()
 			values := headerValues(req, header)
-			if len(values) != 1 || d.Verify("INVITE", values[0], auth.NewCredential("u", d.Realm(), "p"), true) != auth.OK {
+			if len(values) != 1 || d.Verify(netip.Addr{}, "INVITE", values[0], auth.NewCredential("u", d.Realm(), "p"), true) != auth.OK {
 				t.Errorf("%s: %q", header, values)
 			}
 		}
@@ -164,11 +165,11 @@ func TestChallengedTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, f := far.request(sip.INVITE)
-		far.answer(first, f, 407, "x", nil, sip.NewHeader("Proxy-Authenticate", proxy.Challenge(false)[0]))
+		far.answer(first, f, 407, "x", nil, sip.NewHeader("Proxy-Authenticate", proxy.Challenge(netip.Addr{}, false)[0]))
 		far.request(sip.ACK)
 		second, _ := far.request(sip.INVITE)
 		verify(proxy, second, "Proxy-Authorization")
-		far.answer(second, f, 401, "y", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(false)[1]))
+		far.answer(second, f, 401, "y", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(netip.Addr{}, false)[1]))
 		far.request(sip.ACK)
 		third, _ := far.request(sip.INVITE)
 		verify(proxy, third, "Proxy-Authorization")
@@ -178,15 +179,18 @@ func TestChallengedTwice(t *testing.T) {
 		}
 		far.answer(third, f, 200, "z", []byte(sdpOffer))
 		ack, _ := far.request(sip.ACK)
-		verify(proxy, ack, "Proxy-Authorization")
-		verify(home, ack, "Authorization")
+		for _, name := range []string{"Proxy-Authorization", "Authorization"} { // RFC 3261 §13.2.2.4
+			if got, want := headerValues(ack, name), headerValues(third, name); !slices.Equal(got, want) {
+				t.Errorf("the ACK has %s %q, the INVITE %q", name, got, want)
+			}
+		}
 		if err := c.Answered(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		hung := make(chan error, 1)
 		go func() { hung <- c.Hangup(t.Context()) }()
 		bye, _ := far.request(sip.BYE)
-		far.answer(bye, f, 401, "", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(false)[0]))
+		far.answer(bye, f, 401, "", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(netip.Addr{}, false)[0]))
 		again, _ := far.request(sip.BYE)
 		if again.CSeq().SeqNo != bye.CSeq().SeqNo+1 || !strings.Contains(headerValues(again, "Authorization")[0], "SHA-256") {
 			t.Errorf("BYE is %s", again)
@@ -211,12 +215,12 @@ func TestChallengesEnd(t *testing.T) {
 			rounds := 0
 			for c.State() != Ended {
 				req, f := far.request(sip.INVITE)
-				far.answer(req, f, 401, "y", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(stale)[0]))
+				far.answer(req, f, 401, "y", nil, sip.NewHeader("WWW-Authenticate", home.Challenge(netip.Addr{}, stale)[0]))
 				far.request(sip.ACK)
 				synctest.Wait()
 				rounds++
 			}
-			if e := ended(t, c); e.Code != 401 || rounds != map[bool]int{false: 2, true: maxRounds + 1}[stale] {
+			if e := ended(t, c); e.Code != 401 || rounds != map[bool]int{false: 2, true: 5}[stale] {
 				t.Errorf("stale %v: %d rounds, %+v", stale, rounds, e)
 			}
 		}

@@ -95,7 +95,6 @@ func (c *Call) transact(ctx context.Context, d *dialog.Dialog, method sip.Reques
 		req := d.Request(method)
 		if method == sip.INVITE {
 			ack = d.Ack(req.CSeq().SeqNo)
-			l.addTo(ack)
 		}
 		if method != sip.BYE {
 			req.AppendHeader(c.phone.contact(c.flow))
@@ -103,7 +102,10 @@ func (c *Call) transact(ctx context.Context, d *dialog.Dialog, method sip.Reques
 		for _, h := range headers {
 			req.AppendHeader(sip.HeaderClone(h))
 		}
-		l.addTo(req)
+		l.addTo(req, body)
+		if ack != nil {
+			l.addTo(ack, nil)
+		}
 		if contentType != "" && len(body) > 0 {
 			req.AppendHeader(sip.NewHeader("Content-Type", contentType))
 		}
