@@ -7,21 +7,22 @@ import (
 	"time"
 )
 
-// listener accepts streams on one address.
+// listener accepts connections on one address.
 type listener struct {
 	l     *Layer
 	ln    net.Listener
+	proto Proto
 	local netip.AddrPort
 }
 
-func (l *Layer) bindTCP(e Endpoint) error {
+func (l *Layer) bindStream(e Endpoint) error {
 	ln, err := l.o.Network.Listen(e.Addr)
 	if err != nil {
 		return err
 	}
-	s := &listener{l: l, ln: ln, local: addrPort(ln.Addr())}
+	s := &listener{l: l, ln: ln, proto: e.Proto, local: addrPort(ln.Addr())}
 	l.listeners = append(l.listeners, s)
-	l.endpoints = append(l.endpoints, Endpoint{TCP, s.local})
+	l.endpoints = append(l.endpoints, Endpoint{e.Proto, s.local})
 	return nil
 }
 
@@ -31,7 +32,7 @@ func (s *listener) serve() {
 		nc, err := s.ln.Accept()
 		if err == nil {
 			pause = time.Millisecond
-			s.l.accept(nc)
+			s.l.accept(nc, s.proto)
 			continue
 		}
 		if s.l.isClosed() || errors.Is(err, net.ErrClosed) {
@@ -46,11 +47,13 @@ func (s *listener) serve() {
 	}
 }
 
-func (l *Layer) accept(nc net.Conn) {
+// accept counts a connection before a byte of it is read: its handshake, in a goroutine of its
+// own, is the dear part.
+func (l *Layer) accept(nc net.Conn, p Proto) {
 	if tcp, ok := nc.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAliveConfig(keepAlive())
+		_ = tcp.SetKeepAliveConfig(probes())
 	}
-	c := l.newConn(nc, TCP, addrPort(nc.RemoteAddr()))
+	c := l.newConn(nc, p, addrPort(nc.RemoteAddr()))
 	c.accepted = true
 	if err := l.adopt(c); err != nil {
 		nc.Close()
@@ -65,7 +68,7 @@ var (
 	errTooManyHere = errors.New("too many connections from this address")
 )
 
-// adopt enters a connection and starts it.
+// adopt counts a connection and starts it.
 func (l *Layer) adopt(c *conn) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,12 +86,20 @@ func (l *Layer) adopt(c *conn) error {
 			return errTooManyHere
 		}
 		l.sources[source]++
+	} else {
+		l.conns[c.key()] = c
 	}
 	l.open[c] = struct{}{}
-	l.conns[peer{c.p, c.remote}] = c
 	c.watch()
 	l.running.Go(c.serve)
 	return nil
+}
+
+// enter makes a connection one that requests to its far end may use.
+func (l *Layer) enter(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns[c.key()] = c
 }
 
 // forget takes a dead connection out.
@@ -96,8 +107,12 @@ func (l *Layer) forget(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, c)
-	if key := (peer{c.p, c.remote}); l.conns[key] == c {
-		delete(l.conns, key)
+	for _, by := range []map[peer]*conn{l.conns, l.aliases} {
+		for _, key := range []peer{c.key(), c.alias} {
+			if by[key] == c {
+				delete(by, key)
+			}
+		}
 	}
 	if c.accepted {
 		source := c.remote.Addr()

@@ -6,12 +6,6 @@ import (
 	"net/netip"
 )
 
-// peer is the far end of a connection.
-type peer struct {
-	proto Proto
-	addr  netip.AddrPort
-}
-
 // dialling is a connection being opened; those who want the same one wait for it.
 type dialling struct {
 	done chan struct{}
@@ -20,10 +14,12 @@ type dialling struct {
 }
 
 // Connect gives a flow to a target. For UDP it picks the listener to send from and does not
-// wait. For TCP it takes the connection there is to exactly that address, which may be one the
-// peer opened, or dials one; a connection to any other address is never used.
+// wait. For the others it takes the connection there is to exactly that address, which may be
+// one the peer opened, or dials one; a connection to any other address is never used. TLS and WSS
+// verify that the far end is Target.Host (RFC 5922).
 func (l *Layer) Connect(ctx context.Context, t Target) (Flow, error) {
 	addr := netip.AddrPortFrom(t.Addr.Addr().Unmap(), t.Addr.Port())
+	to := peer{proto: t.Proto, addr: addr}
 	switch t.Proto {
 	case UDP:
 		s := l.socketFor(addr)
@@ -31,14 +27,17 @@ func (l *Layer) Connect(ctx context.Context, t Target) (Flow, error) {
 			return Flow{}, fmt.Errorf("connect %s: no UDP listener of that address family", addr)
 		}
 		return Flow{link: s, remote: addr}, nil
-	case TCP:
-		c, err := l.dial(ctx, peer{TCP, addr})
-		if err != nil {
-			return Flow{}, fmt.Errorf("connect %s: %w", addr, err)
-		}
-		return c.flow(), nil
+	case TLS, WSS:
+		to.host = t.hostOf()
+	case TCP, WS:
+	default:
+		return Flow{}, fmt.Errorf("connect %s: unknown transport %q", addr, t.Proto)
 	}
-	return Flow{}, fmt.Errorf("connect %s: transport %q is not built yet", addr, t.Proto)
+	c, err := l.dial(ctx, to)
+	if err != nil {
+		return Flow{}, fmt.Errorf("connect %s: %w", t, err)
+	}
+	return c.flow(), nil
 }
 
 // socketFor is the UDP socket to reach addr from: the one bound to the address of the route
@@ -72,7 +71,7 @@ func (l *Layer) socketFor(addr netip.AddrPort) *socket {
 
 func (l *Layer) dial(ctx context.Context, to peer) (*conn, error) {
 	l.mu.Lock()
-	if c := l.conns[to]; c != nil && c.alive() {
+	if c := l.standing(to); c != nil {
 		l.mu.Unlock()
 		return c, nil
 	}
@@ -99,18 +98,35 @@ func (l *Layer) dial(ctx context.Context, to peer) (*conn, error) {
 func (l *Layer) connect(to peer, d *dialling) {
 	ctx, cancel := context.WithTimeout(l.dialCtx, l.o.ConnectTimeout)
 	defer cancel()
-	nc, err := l.o.Network.Dial(ctx, l.sourceFor(to), to.addr)
-	if err == nil {
-		d.conn = l.newConn(nc, to.proto, to.addr)
-		if err = l.adopt(d.conn); err != nil {
-			nc.Close()
-		}
-	}
-	d.err = err
+	d.conn, d.err = l.reach(ctx, to)
 	l.mu.Lock()
 	delete(l.dialled, to)
 	l.mu.Unlock()
 	close(d.done)
+}
+
+// reach opens a connection and makes it fit to carry messages.
+func (l *Layer) reach(ctx context.Context, to peer) (*conn, error) {
+	nc, err := l.o.Network.Dial(ctx, l.sourceFor(to), to.addr)
+	if err != nil {
+		return nil, err
+	}
+	c := l.newConn(nc, to.proto, to.addr)
+	c.host = to.host
+	if to.proto.secure() {
+		err = c.dialTLS(ctx)
+	}
+	if err == nil && to.proto.webSocket() {
+		err = c.dialWebSocket(ctx)
+	}
+	if err == nil {
+		err = l.adopt(c)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // sourceFor is the address to dial from: that of the only listener of the protocol and family,
@@ -119,7 +135,7 @@ func (l *Layer) sourceFor(to peer) netip.Addr {
 	var from netip.Addr
 	for _, s := range l.listeners {
 		a := s.local.Addr()
-		if a.Is4() != to.addr.Addr().Is4() {
+		if s.proto != to.proto || a.Is4() != to.addr.Addr().Is4() {
 			continue
 		}
 		if a.IsUnspecified() || from.IsValid() {

@@ -28,6 +28,9 @@ type framer struct {
 	head  int // length of the head with its empty line, 0 when not yet complete
 	total int // head and body
 	seen  int // bytes of the head already searched for its end
+
+	asked  bool // we have sent a ping: the next line end between messages is its pong
+	ponged bool // it came
 }
 
 func (f *framer) write(b []byte) {
@@ -68,6 +71,10 @@ func (f *framer) next() (msg []byte, pings int, err error) {
 func (f *framer) skipLineEnds() (pings int) {
 	for f.head == 0 && bytes.HasPrefix(f.buf[f.taken:], crlf) {
 		f.taken += len(crlf)
+		if f.asked {
+			f.asked, f.ponged = false, true
+			continue
+		}
 		if f.ends++; f.ends == 2 {
 			pings, f.ends = pings+1, 0
 		}

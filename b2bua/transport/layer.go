@@ -21,7 +21,10 @@ import (
 // Options of a Layer. The zero value of each field means its default.
 type Options struct {
 	Network   Network        // System()
-	Listen    []Endpoint     // what to bind; UDP and TCP
+	Listen    []Endpoint     // what to bind
+	Security  *Security      // of TLS and WSS; default: no certificate of ours, the system's authorities
+	Domain    string         // host of our addresses, or ""
+	Origins   []string       // of web pages that may open a WebSocket, such as "https://*.example.com"; see checkOrigin
 	Advertise []netip.Addr   // one an address family, for peers outside Local
 	Local     []netip.Prefix // private networks and loopback
 	Resolver  Resolver       // net.DefaultResolver
@@ -53,6 +56,9 @@ func (o *Options) fill() {
 	def(&o.MessageTimeout, 10*time.Second)
 	def(&o.WriteTimeout, 10*time.Second)
 	def(&o.ConnectTimeout, 5*time.Second)
+	if o.Security == nil {
+		o.Security, _ = NewSecurity(nil, nil, nil) // only a certificate can be wrong
+	}
 	if o.Local == nil {
 		o.Local = privateNetworks()
 	}
@@ -108,11 +114,14 @@ type Layer struct {
 	tap       atomic.Pointer[func(Direction, Flow, []byte)]
 	dialCtx   context.Context // ends with the layer
 	stopDials context.CancelFunc
+	security  atomic.Pointer[Security]
+	allowed   atomic.Pointer[[]string] // Options.Origins
 
 	mu      sync.Mutex
 	started bool
 	closed  bool
-	conns   map[peer]*conn // by the far address
+	conns   map[peer]*conn // by the far end
+	aliases map[peer]*conn // RFC 5923: by the address that the far end listens on
 	dialled map[peer]*dialling
 	open    map[*conn]struct{}
 	sources map[netip.Addr]int // accepted connections by IP
@@ -126,11 +135,14 @@ func New(o Options) (*Layer, error) {
 		o:       o,
 		parser:  newParser(o.MaxMessage),
 		conns:   map[peer]*conn{},
+		aliases: map[peer]*conn{},
 		dialled: map[peer]*dialling{},
 		open:    map[*conn]struct{}{},
 		sources: map[netip.Addr]int{},
 	}
 	l.quiet.clock = o.Clock
+	l.security.Store(o.Security)
+	l.SetOrigins(o.Origins)
 	l.dialCtx, l.stopDials = context.WithCancel(context.Background())
 	l.looped = &loop{l: l}
 	for _, e := range o.Listen {
@@ -147,10 +159,15 @@ func (l *Layer) bind(e Endpoint) error {
 	switch e.Proto {
 	case UDP:
 		return l.bindUDP(e)
-	case TCP:
-		return l.bindTCP(e)
+	case TCP, WS:
+		return l.bindStream(e)
+	case TLS, WSS:
+		if l.o.Security.leaf == nil {
+			return errors.New("no certificate to show")
+		}
+		return l.bindStream(e)
 	}
-	return fmt.Errorf("transport %q is not built yet", e.Proto)
+	return fmt.Errorf("unknown transport %q", e.Proto)
 }
 
 // cause strips the net package's own "listen udp 127.0.0.1:5060: bind:" from an error.

@@ -37,7 +37,7 @@ func (system) Listen(addr netip.AddrPort) (net.Listener, error) {
 
 func (system) Dial(ctx context.Context, local netip.Addr, remote netip.AddrPort) (net.Conn, error) {
 	// Keep-alive probes find a peer that vanished without a FIN.
-	d := net.Dialer{KeepAliveConfig: keepAlive()}
+	d := net.Dialer{KeepAliveConfig: probes()}
 	if local.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}
@@ -91,6 +91,6 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-func keepAlive() net.KeepAliveConfig {
+func probes() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4}
 }

@@ -25,6 +25,7 @@ func (l *Layer) receive(f Flow, b []byte) {
 	}
 	if req, ok := msg.(*sip.Request); ok {
 		markVia(req, f.Remote())
+		l.claim(f, req.Via())
 	}
 	l.deliver(&Incoming{Msg: msg, Flow: f, Size: len(b), Err: err})
 }

@@ -38,5 +38,8 @@ func (l *Layer) Response(req *sip.Request, f Flow) (Flow, error) {
 		f.remote = netip.AddrPortFrom(f.remote.Addr(), port)
 		return f, nil
 	}
-	return l.Connect(context.Background(), Target{Proto: f.Proto(), Addr: netip.AddrPortFrom(f.Remote().Addr(), port)})
+	if f.OneWay() {
+		return f, ErrClosed
+	}
+	return l.Connect(context.Background(), Target{Proto: f.Proto(), Addr: netip.AddrPortFrom(f.Remote().Addr(), port), Host: via.Host})
 }

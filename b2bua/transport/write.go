@@ -1,13 +1,21 @@
 package transport
 
 import (
+	"context"
 	"net"
 	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
 )
 
-// write queues b; a goroutine that lives while there is something to write sends it. A peer
-// that does not read fills the queue and loses the connection.
-func (c *conn) write(_ Flow, b []byte) error {
+// write queues a message.
+func (c *conn) write(_ Flow, b []byte) error { return c.put(b, true) }
+
+// put queues b; a goroutine that lives while there is something to write sends it. A peer that
+// does not read fills the queue and loses the connection. Only what counts as traffic keeps the
+// connection from being idle.
+func (c *conn) put(b []byte, counts bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -23,6 +31,9 @@ func (c *conn) write(_ Flow, b []byte) error {
 		}
 		c.writing = true
 	}
+	if counts {
+		c.used = c.l.o.Clock.Now()
+	}
 	c.queue = append(c.queue, b)
 	c.queued += len(b)
 	return nil
@@ -31,13 +42,10 @@ func (c *conn) write(_ Flow, b []byte) error {
 // abort closes without waiting; the caller holds the lock.
 func (c *conn) abort(err error) {
 	if !c.closed {
-		c.closed, c.err = true, err
-		if c.timer != nil {
-			c.timer.Stop()
-		}
+		c.close(err)
 	}
 	c.queue, c.queued = nil, 0
-	c.nc.Close()
+	c.raw.Close() // closing TLS or a WebSocket could wait for the peer
 	c.once.Do(func() { close(c.written) })
 }
 
@@ -49,7 +57,6 @@ func (c *conn) flush() {
 		if len(batch) == 0 {
 			c.writing = false
 			closed := c.closed
-			c.used = c.l.o.Clock.Now()
 			c.mu.Unlock()
 			if closed {
 				c.shut()
@@ -57,10 +64,10 @@ func (c *conn) flush() {
 			return
 		}
 		if !c.closed {
-			_ = c.nc.SetWriteDeadline(time.Now().Add(c.l.o.WriteTimeout))
+			_ = c.raw.SetWriteDeadline(time.Now().Add(c.l.o.WriteTimeout))
 		}
 		c.mu.Unlock()
-		if _, err := batch.WriteTo(c.nc); err != nil {
+		if err := c.send(batch); err != nil {
 			c.mu.Lock()
 			c.writing = false
 			c.abort(err)
@@ -68,4 +75,22 @@ func (c *conn) flush() {
 			return
 		}
 	}
+}
+
+// send writes messages out, on a WebSocket one a frame (RFC 7118 §4.2).
+func (c *conn) send(batch net.Buffers) error {
+	if c.ws == nil {
+		_, err := batch.WriteTo(c.nc)
+		return err
+	}
+	for _, b := range batch {
+		kind := websocket.MessageText
+		if !utf8.Valid(b) {
+			kind = websocket.MessageBinary // RFC 6455 §8.1: a text frame with it would end the connection
+		}
+		if err := c.ws.Write(context.Background(), kind, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
