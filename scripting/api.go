@@ -58,7 +58,7 @@ func (f function) entry(name string) lua.LGFunction {
 			return 0
 		}
 	}
-	return func(L *lua.LState) int { return f.run(of(L), L) }
+	return func(L *lua.LState) int { return guarded(L, name, f.run) }
 }
 
 func newAPI() *api {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	lua "github.com/yuin/gopher-lua"
+
 	"tandem/store"
 )
 
@@ -144,6 +146,34 @@ end }`, func(w *world) {
 			t.Errorf("an error in a route: %q", says(r))
 		} else if r.Call.ScriptError != "" {
 			t.Errorf("an error that was caught is in the record: %q", r.Call.ScriptError)
+		}
+	})
+}
+
+// A panic in a function that a script calls ends that call, and nothing else.
+func TestPanic(t *testing.T) {
+	inWorld(t, `return { on_call = function(call)
+	if call.number == "caught" then log.info(tostring(pcall(json.encode, "x"))) return call:reject(486) end
+	if call.number == "base" then test_panic() end
+	if call.number == "waiting" then call:ring() end
+	json.encode("x")
+end }`, func(w *world) {
+		w.engine.builtin = newBuiltin(&api{classes: w.engine.api.classes, modules: []module{logModule(),
+			{name: "json", functions: []function{{name: "encode", run: func(*state, *lua.LState) int { panic("bug") }}}}}})
+		w.engine.builtin.globals["test_panic"] = goFunction(func(*lua.LState) int { panic("bug") })
+		for number, want := range map[string]int{"caught": 486, "base": 500, "waiting": 500, "other": 500} {
+			if code := w.refused(number); code != want {
+				t.Errorf("%s: %d; want %d", number, code, want)
+			}
+			if r := w.record(); want == 500 && r.Call.ScriptError == "" {
+				t.Errorf("%s: the record has no error", number)
+			}
+		}
+		if n := w.engine.Panics(); n != 4 {
+			t.Errorf("%d panics counted; want 4", n)
+		}
+		if n := strings.Count(w.log.String(), "panic in a function called by a script"); n == 0 || n > 4 {
+			t.Errorf("logged %d times", n)
 		}
 	})
 }

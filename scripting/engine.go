@@ -42,6 +42,7 @@ type Engine struct {
 	regexps *regexpCache
 	guard   *memoryGuard
 	clips   clips
+	panics  panics
 
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
@@ -118,11 +119,11 @@ func (e *Engine) reload(why string) []FileError {
 	errs, warnings := split(found)
 	e.errors, e.warnings, e.reloaded = errs, warnings, e.o.Clock.Now()
 	for _, w := range warnings {
-		e.o.Log.Warn("script: "+w.Message, "file", w.File, "line", w.Line)
+		e.o.Log.Warn("script: " + w.Error())
 	}
 	if len(errs) > 0 {
 		for _, fe := range errs {
-			e.o.Log.Error("script: "+fe.Message, "file", fe.File, "line", fe.Line)
+			e.o.Log.Error("script: " + fe.Error())
 		}
 		if e.current.Load() != nil {
 			e.o.Log.Error("scripts not reloaded; the old ones stay in force", "generation", e.current.Load().id)

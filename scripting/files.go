@@ -136,3 +136,20 @@ func (f files) read(name string) (string, error) {
 	}
 	return string(b), nil
 }
+
+// promptNames are the prompts that lie in prompts/ itself.
+func (f files) promptNames() []string {
+	var names []string
+	for _, fsys := range []fs.FS{f.folder(), f.shipped} {
+		if fsys == nil {
+			continue
+		}
+		entries, _ := fs.ReadDir(fsys, "prompts") // none is as good as an empty one
+		for _, e := range entries {
+			if name, ok := strings.CutSuffix(e.Name(), ".wav"); ok {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}

@@ -1,7 +1,9 @@
 package scripting
 
 import (
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -26,7 +28,7 @@ func lintAll(a *api, f files, g *generation) []FileError {
 	}
 	var found []FileError
 	for _, s := range all {
-		l := &linter{api: a, globals: known, modules: g.moduleNames(), assigned: map[string]bool{}, module: func(name string) bool { return g.module(name) != nil }}
+		l := &linter{api: a, files: f, globals: known, modules: g.moduleNames(), assigned: map[string]bool{}, module: func(name string) bool { return g.module(name) != nil }}
 		l.report = func(line int, msg string) {
 			found = append(found, FileError{File: f.path(s.name), Line: line, Message: msg, Warning: true})
 		}
@@ -51,6 +53,7 @@ func globalNames(a *api) []string {
 // linter judges what the walker meets in one file. Without report it only collects globals.
 type linter struct {
 	api      *api
+	files    files
 	globals  map[string]bool
 	modules  []string
 	module   func(name string) bool
@@ -128,13 +131,14 @@ func (l *linter) arguments(f function, args []ast.Expr) {
 			return
 		}
 		p := f.params[i]
+		l.prompts(p.typ, arg)
 		if t, ok := arg.(*ast.TableExpr); ok {
 			if c := l.api.class(p.typ); len(c.fields) > 0 && c.index == "" {
 				l.options(f.name, c, t)
 			}
 			continue
 		}
-		if got := literal(arg); got != "" && !accepts(p.typ, got) {
+		if got := literal(arg); got != "" && !accepts(l.api.resolve(p.typ), got) {
 			name, _ := p.optional()
 			l.say(arg.Line(), f.name+": "+name+" must be "+p.typ+", got a "+got)
 		}
@@ -152,8 +156,33 @@ func (l *linter) options(name string, c class, t *ast.TableExpr) {
 			l.say(key.Line(), name+": unknown option "+key.Value+didYouMean(key.Value, c.fieldNames()))
 			continue
 		}
-		if got := literal(f.Value); got != "" && !accepts(c.fields[i].typ, got) {
+		l.prompts(c.fields[i].typ, f.Value)
+		if got := literal(f.Value); got != "" && !accepts(l.api.resolve(c.fields[i].typ), got) {
 			l.say(key.Line(), name+": option "+key.Value+" must be "+c.fields[i].typ+", got a "+got)
+		}
+	}
+}
+
+// prompts judges the sounds that a literal names. A name with a slash may be a recording.
+func (l *linter) prompts(typ string, e ast.Expr) {
+	if typ != "Source" || l.report == nil {
+		return
+	}
+	switch e := e.(type) {
+	case *ast.TableExpr:
+		for _, f := range e.Fields {
+			l.prompts(typ, f.Value)
+		}
+	case *ast.StringExpr:
+		name := e.Value
+		if strings.ContainsAny(name, ":/") || name == "none" {
+			return
+		}
+		if path.Ext(name) == "" {
+			name += ".wav"
+		}
+		if _, _, err := l.files.open("prompts/" + name); err != nil {
+			l.say(e.Line(), "no prompt "+e.Value+" in prompts/"+didYouMean(e.Value, l.files.promptNames()))
 		}
 	}
 }

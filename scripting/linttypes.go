@@ -23,6 +23,19 @@ func literal(e ast.Expr) string {
 	return ""
 }
 
+// resolve replaces the aliases in a type by what they stand for.
+func (a *api) resolve(typ string) string {
+	parts := strings.Split(typ, "|")
+	for i, p := range parts {
+		for _, t := range a.aliases {
+			if p == t.name {
+				parts[i] = t.typ
+			}
+		}
+	}
+	return strings.Join(parts, "|")
+}
+
 // accepts tells whether a value of a Lua type fits a type written as LuaCATS does; types it
 // does not know fit everything.
 func accepts(typ, got string) bool {

@@ -3,6 +3,7 @@ package scripting
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -104,34 +105,44 @@ func TestBombs(t *testing.T) {
 // A script that waits again and again may run for ever; one that only seems to wait may not.
 func TestMeter(t *testing.T) {
 	t.Parallel()
-	spent := make(chan struct{}, 1)
-	m := newMeter(30*time.Millisecond, func() {}, func() { spent <- struct{}{} })
-	defer m.stop()
-	for range 20 { // 40 ms of running, as much of waiting
-		m.start()
-		time.Sleep(2 * time.Millisecond)
-		m.pause()
-		time.Sleep(4 * time.Millisecond)
+	run := func(t *testing.T, rounds int, runs, waits time.Duration) (spent time.Duration, long int) {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			m := newMeter(30*time.Millisecond, func() { long++ }, func() {
+				if spent == 0 {
+					spent = time.Since(began)
+				}
+			})
+			for range rounds {
+				m.start()
+				time.Sleep(runs)
+				synctest.Wait()
+				m.pause()
+				time.Sleep(waits)
+			}
+			m.stop()
+		})
+		return spent, long
 	}
-	select {
-	case <-spent:
-		t.Fatal("spent, though it waited enough")
-	default:
-	}
-	began := time.Now()
-	for time.Since(began) < 5*time.Second {
-		m.start()
-		busy := time.Now()
-		for time.Since(busy) < time.Millisecond {
+	for _, tt := range []struct {
+		rounds      int
+		runs, waits time.Duration
+		spent       time.Duration
+		long        int
+	}{
+		{1, time.Second, 0, 30 * time.Millisecond, 1},
+		{100, 2 * time.Millisecond, 4 * time.Millisecond, 0, 0},
+		{100, 15 * time.Millisecond, 15 * time.Millisecond, 0, 100},                 // watched each time, and spared
+		{100, time.Millisecond, 0, 30 * time.Millisecond, 0},                        // does not really wait
+		{100, 4 * time.Millisecond, 2 * time.Millisecond, 84 * time.Millisecond, 0}, // loses 2 ms a round
+		{100, 31 * time.Millisecond, 10 * time.Second, 30 * time.Millisecond, 100},  // waiting fills it no further than full
+	} {
+		spent, long := run(t, tt.rounds, tt.runs, tt.waits)
+		if spent != tt.spent || long != tt.long {
+			t.Errorf("%d times %v of running and %v of waiting: spent after %v, long %d times; want %v, %d",
+				tt.rounds, tt.runs, tt.waits, spent, long, tt.spent, tt.long)
 		}
-		m.pause()
-		select {
-		case <-spent:
-			return
-		default:
-		}
 	}
-	t.Fatal("not spent, though it hardly waited")
 }
 
 func TestErrors(t *testing.T) {

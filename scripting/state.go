@@ -128,7 +128,7 @@ func (s *state) scriptError(err error) *ScriptError {
 		return &ScriptError{Message: err.Error()}
 	}
 	if ae.Type == lua.ApiErrorPanic {
-		s.log.Error("panic in a host function of Lua", "panic", ae.Object.String(), "stack", ae.StackTrace)
+		s.panicked(ae.Object.String(), ae.StackTrace)
 	}
 	msg := ae.Object.String()
 	if t, ok := ae.Object.(*lua.LTable); ok {
