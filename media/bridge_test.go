@@ -86,6 +86,9 @@ func TestBridgeTranscodes(t *testing.T) {
 		if got := pa.next(); got.PayloadType != 0 || !bytes.Equal(got.payload, want) {
 			t.Errorf("PCMU leg heard %d %x", got.PayloadType, got.payload)
 		}
+		if a.Stats().Transcoded != 1 || b.Stats().Transcoded != 1 {
+			t.Errorf("stats %+v and %+v", a.Stats(), b.Stats())
+		}
 	})
 }
 

@@ -92,10 +92,11 @@ func (m *stream) convert(out, payload []byte, from *format) bool {
 		return true
 	case from.law == muLaw && to.law == aLaw:
 		codec.MuLawToALaw(out[:len(payload)])
-		return true
 	case from.law == aLaw && to.law == muLaw:
 		codec.ALawToMuLaw(out[:len(payload)])
-		return true
+	default:
+		return false
 	}
-	return false
+	m.count.transcoded++
+	return true
 }

@@ -19,6 +19,7 @@ type Stats struct {
 	Underruns            uint64 // frames that a prompt was not ready for
 	Skipped              uint64 // frames given up because the worker was late
 	Digits               uint64
+	Transcoded           uint64 // packets of the bridged leg sent on in another codec
 
 	Jitter    time.Duration  // RFC 3550 A.8
 	RTT       time.Duration  // 0: not known

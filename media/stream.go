@@ -48,6 +48,7 @@ type counters struct {
 	rxPackets, rxBytes, txPackets, txBytes   uint64
 	strangers, malformed, sendErrors         uint64
 	rxRTCP, txRTCP, underruns, skipped, keys uint64
+	transcoded                               uint64
 }
 
 func newStream(s *Session, p *pair) *stream {
@@ -235,7 +236,8 @@ func (m *stream) stats() Stats {
 		Lost: t.Lost, OutOfOrder: t.OutOfOrder, Duplicates: t.Duplicates,
 		Strangers: c.strangers, Malformed: c.malformed, SendErrors: c.sendErrors,
 		RxRTCP: c.rxRTCP, TxRTCP: c.txRTCP, Underruns: c.underruns, Skipped: c.skipped, Digits: c.keys,
-		Jitter: m.rx.Jitter(), RTT: m.report.rtt, MOS: mos(t, m.rx.Jitter(), m.report.rtt),
+		Transcoded: c.transcoded,
+		Jitter:     m.rx.Jitter(), RTT: m.report.rtt, MOS: mos(t, m.rx.Jitter(), m.report.rtt),
 		FirstRTP: m.first, LastRTP: m.last, Local: m.session.local, Recovered: m.faulted,
 		Latched: m.latch.locked,
 	}
