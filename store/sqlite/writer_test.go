@@ -58,13 +58,14 @@ func TestChangesFold(t *testing.T) {
 		c.State, c.EndMS = store.StateAnswered, c.StartMS+20
 		s.Finish(c, []store.Leg{{Seq: 1}}, []store.Event{{AtMS: c.StartMS}})
 	}
-	if h := s.Health(); h.Queued != 100 {
+	// The first change of all may be on its way to the disk already: one entry of its own.
+	if h := s.Health(); h.Queued != 100 && h.Queued != 101 {
 		t.Errorf("%d entries queued for 100 calls", h.Queued)
 	}
 	release()
 	flush(t, s)
 	h := s.Health()
-	if h.Written != 100 || h.Queued != 0 || h.QueuedBytes != 0 || h.Dropped != 0 {
+	if h.Written != 100 && h.Written != 101 || h.Queued != 0 || h.QueuedBytes != 0 || h.Dropped != 0 {
 		t.Errorf("health %+v", h)
 	}
 	if n := count(t, s.db, "SELECT count(*) FROM calls WHERE state = 'answered' AND answer_ms = start_ms + 10"); n != 100 {
@@ -171,7 +172,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	flush(t, s)
-	if h := s.Health(); h.Err != nil || h.Written != calls || h.Queued != 0 || h.QueuedBytes != 0 {
+	if h := s.Health(); h.Err != nil || h.Written != calls && h.Written != calls+1 || h.Queued != 0 || h.QueuedBytes != 0 {
 		t.Errorf("health %+v", h)
 	}
 	if n := count(t, s.db, "SELECT count(*) FROM calls JOIN timelines ON id = call_id WHERE state = 'answered'"); n != calls {
@@ -208,7 +209,7 @@ func TestQueueIsBounded(t *testing.T) {
 	if n := count(t, s.db, "SELECT count(*) FROM calls WHERE state = 'open'"); n != 0 {
 		t.Errorf("%d calls were kept open though their end was known", n)
 	}
-	if n := count(t, s.db, "SELECT count(*) FROM calls"); n != h.Queued {
+	if n := count(t, s.db, "SELECT count(*) FROM calls"); n != h.Queued && n != h.Queued-1 { // the first may have been on its way, and queued again at its end
 		t.Errorf("%d rows of %d queued", n, h.Queued)
 	}
 }
