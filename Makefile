@@ -24,7 +24,7 @@ peers: ## the phones and load tools that the interop tests call with
 
 # With -race, so that vet and the tests share what they compile.
 check:
-	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet -race ./...
 	$(GO) vet -race -tags interop ./test/interop/...

@@ -4,15 +4,16 @@
 set -euo pipefail
 : "${FUZZTIME:=5s}"
 
-found=0
+found=0 failed=()
 while read -r package; do
   targets=$(go test -run '^$' -list '^Fuzz' "$package" | grep '^Fuzz' || true)
   for target in $targets; do
     found=$((found + 1))
     echo "== $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$package"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" "$package" || failed+=("$package $target")
   done
 done < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep .)
 
-echo "$found fuzz targets ran for $FUZZTIME each"
-[ "$found" -gt 0 ]
+echo "$found fuzz targets ran for $FUZZTIME each, ${#failed[@]} failed"
+[ "${#failed[@]}" -eq 0 ] || printf '  %s\n' "${failed[@]}"
+[ "$found" -gt 0 ] && [ "${#failed[@]}" -eq 0 ]
