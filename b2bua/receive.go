@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"errors"
 	"log/slog"
 	"strconv"
 	"time"
@@ -86,7 +87,11 @@ func (r *receiver) HandleBad(m *transport.Incoming) {
 	if !ok || req.Via() == nil {
 		return
 	}
-	_ = s.tx.Reply(req, m.Flow, transaction.NewResponse(req, 400, "Bad Request", dialog.NewTag()))
+	code := 400
+	if errors.Is(m.Err, transport.ErrTooLarge) {
+		code = 513 // RFC 3261 §21.5.14
+	}
+	_ = s.tx.Reply(req, m.Flow, transaction.NewResponse(req, code, Phrase(code), dialog.NewTag()))
 }
 
 func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {

@@ -92,6 +92,7 @@ type wire struct {
 	to     netip.AddrPort
 	stream net.Conn
 	buf    []byte
+	chunk  []byte
 	closed bool // the server has closed the connection
 }
 
@@ -104,7 +105,7 @@ func (w *world) wire(proto string, n int) *wire {
 
 func (w *world) wireFrom(proto string, from, to netip.AddrPort) *wire {
 	w.t.Helper()
-	x := &wire{t: w.t, to: to}
+	x := &wire{t: w.t, to: to, chunk: make([]byte, 65536)}
 	var err error
 	if proto == "udp" {
 		x.packet, err = w.net.ListenPacket(from)
@@ -121,9 +122,21 @@ func (w *world) wireFrom(proto string, from, to netip.AddrPort) *wire {
 func (x *wire) close() {
 	if x.packet != nil {
 		_ = x.packet.Close()
-	} else {
+	}
+	if x.stream != nil {
 		_ = x.stream.Close()
 	}
+}
+
+// reopen connects anew after the server has hung up.
+func (x *wire) reopen(w *world) {
+	x.t.Helper()
+	x.close()
+	var err error
+	if x.stream, err = w.net.Dial(context.Background(), netip.MustParseAddr("10.0.1.1"), x.to); err != nil {
+		x.t.Fatal(err)
+	}
+	x.buf, x.closed = nil, false
 }
 
 // send writes text; a stream that the server has closed takes what it takes.
@@ -141,7 +154,7 @@ func (x *wire) send(text string) {
 
 // next is the next message within d.
 func (x *wire) next(d time.Duration) (reply, bool) {
-	b := make([]byte, 65536)
+	b := x.chunk
 	if x.packet != nil {
 		_ = x.packet.SetReadDeadline(time.Now().Add(d))
 		n, _, err := x.packet.ReadFrom(b)

@@ -47,6 +47,9 @@ func validate(req *sip.Request) *problem {
 	if scheme := strings.ToLower(req.Recipient.Scheme); scheme != "sip" && scheme != "sips" && scheme != "tel" {
 		return refuse(416, "") // RFC 3261 §8.2.2.1
 	}
+	if len(req.Recipient.User)+len(req.Recipient.Host) > maxURI {
+		return refuse(414, "") // RFC 3261 §21.4.12
+	}
 	if len(req.Recipient.Headers) > 0 {
 		return refuse(400, "Headers in Request-URI") // RFC 3261 §19.1.1, RFC 4475 §3.1.2.11
 	}
@@ -58,6 +61,10 @@ func validate(req *sip.Request) *problem {
 	}
 	return extensions(req)
 }
+
+// maxURI is the longest Request-URI we look at, in bytes without its parameters. It goes into
+// the record, the log and the INVITEs of our own.
+const maxURI = 1024
 
 // mandatory: RFC 3261 §8.1.1.
 func mandatory(req *sip.Request) *problem {

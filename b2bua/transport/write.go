@@ -21,7 +21,8 @@ func (c *conn) put(b []byte, counts bool) error {
 	if c.closed {
 		return ErrClosed
 	}
-	if c.queued+len(b) > c.l.o.MaxQueue {
+	size := len(b) + queueOverhead
+	if c.queued+size > c.l.o.MaxQueue {
 		c.abort(ErrQueueFull)
 		return ErrQueueFull
 	}
@@ -35,9 +36,13 @@ func (c *conn) put(b []byte, counts bool) error {
 		c.used = c.l.o.Clock.Now()
 	}
 	c.queue = append(c.queue, b)
-	c.queued += len(b)
+	c.queued += size
 	return nil
 }
+
+// queueOverhead is what a queued message costs beside its bytes: pongs of two bytes must not
+// wait by the half million.
+const queueOverhead = 64
 
 // abort closes without waiting; the caller holds the lock.
 func (c *conn) abort(err error) {
