@@ -21,7 +21,9 @@ type BridgeResult struct {
 // joined is the caller and a leg talking to each other.
 type joined struct {
 	leg   *Leg
+	op    *op
 	since time.Time
+	max   time.Duration
 	timer clock.Timer
 }
 
@@ -46,8 +48,11 @@ func (c *Call) BridgeTo(ctx context.Context, targets []string, opts DialOptions)
 
 // Bridge joins a leg that Dial returned with the caller, who is answered if need be.
 func (c *Call) Bridge(ctx context.Context, l *Leg, opts DialOptions) (BridgeResult, error) {
-	if l.call() != c || l == c.caller {
+	if l == c.first {
 		return BridgeResult{}, errors.New("that leg is not one this call has dialled")
+	}
+	if l.call() != c {
+		return BridgeResult{State: StateFailed, Code: 480, Reason: ErrMoved.Error(), By: BySystem}, nil
 	}
 	res, err := await[BridgeResult](ctx, c, l, func(o *op) {
 		c.taken.Store(true)
@@ -106,29 +111,55 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 	}
 	c.caller.stopPlaying()
 	if !l.direct {
-		if err := media.Bridge(c.caller.media, l.media); err != nil {
-			c.log.Error("media of the two legs not joined", "err", err)
-		}
+		c.connect(c.caller, l)
 	}
-	j := &joined{leg: l, since: c.clock.Now()}
+	j := &joined{leg: l, op: o, since: c.clock.Now(), max: opts.Max}
 	if opts.Max > 0 {
-		j.timer = c.after(opts.Max, func() {
-			if l.state != legEnded {
-				l.by = BySystem
-				l.hangup(0)
-			}
-		})
+		j.timer = c.after(opts.Max, func() { c.tooLong(j) })
 	}
 	c.note(l.name(), "media", "joined with the caller")
 	c.joined = j
 	o.leg = l
 	o.stop = func() { c.part(j) }
 	o.result = func(error) any {
-		r := BridgeResult{State: StateAnswered, Code: 200, Reason: "OK", Seconds: c.clock.Now().Sub(j.since).Seconds(), By: l.by}
+		by := j.leg.by
 		if c.gone() {
-			r.By = c.leaver()
+			by = c.leaver()
 		}
-		return r
+		return c.talked(j, by)
+	}
+}
+
+// connect lets two legs hear each other, each as the other one's hold demands.
+func (c *Call) connect(a, b *Leg) {
+	a.free()
+	b.free()
+	if a.media == nil || b.media == nil {
+		return
+	}
+	if err := media.Bridge(a.media, b.media); err != nil {
+		c.log.Error("media of the two legs not joined", "err", err)
+	}
+	c.settleHold(a, b)
+	c.settleHold(b, a)
+}
+
+// talked is the result of a bridge that by has ended.
+func (c *Call) talked(j *joined, by Side) BridgeResult {
+	return BridgeResult{State: StateAnswered, Code: 200, Reason: "OK", Seconds: c.clock.Now().Sub(j.since).Seconds(), By: by}
+}
+
+// tooLong ends a bridge whose time is up.
+func (c *Call) tooLong(j *joined) {
+	if c.joined != j {
+		return
+	}
+	if c.transfer != nil {
+		c.transfer.failed(failure(480, ""))
+	}
+	if c.joined == j && j.leg.state != legEnded {
+		j.leg.by = BySystem
+		j.leg.hangup(0)
 	}
 }
 
@@ -138,6 +169,10 @@ func (c *Call) part(j *joined) {
 		j.timer.Stop()
 	}
 	c.joined = nil
+	c.deserted = j.leg.by == ByCallee && !c.gone()
+	if c.transferring(j.leg) {
+		return // the caller has left; its transfer goes on
+	}
 	if !j.leg.direct {
 		media.Unbridge(c.caller.media, j.leg.media)
 	}

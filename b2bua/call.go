@@ -35,13 +35,14 @@ type Call struct {
 	clock  clock.Clock
 
 	// set before the call's goroutines start, never changed after
-	id, linkedID string
-	invite       *sip.Request
-	from, to     Address
-	identity     auth.Identity
-	source       Source
-	started      time.Time
-	depth        int // calls to ourselves that led here
+	id       string
+	invite   *sip.Request
+	first    *Leg // the caller's, whatever becomes of it
+	from, to Address
+	identity auth.Identity
+	source   Source
+	started  time.Time
+	depth    int // calls to ourselves that led here
 
 	box  *mailbox
 	done chan struct{} // closed when the caller's leg has ended
@@ -50,12 +51,19 @@ type Call struct {
 	taken  atomic.Bool
 	shared sharedFacts
 
+	watchers watchers
+
 	// owned by the call's goroutine
-	caller       *Leg
+	caller       *Leg   // who is served: the first leg, or what is left of it when it has moved
 	legs         []*Leg // the caller's first
 	ops          map[*op]struct{}
 	joined       *joined        // the leg that the caller talks to
 	holdMusic    []media.Source // instead of passing a hold on
+	transfer     *transfer      // the one under way
+	awaiting     int            // answers that other calls owe us
+	moved        bool           // the caller goes on in another call
+	unattended   bool           // no script serves it
+	deserted     bool           // the callee has left and nothing has been done since
 	lastFailure  *Failure
 	handlerDone  bool
 	releasedBy   Side
@@ -83,6 +91,7 @@ const (
 type sharedFacts struct {
 	sync.Mutex
 	number     string
+	linked     string // id of the first call of those that belong together
 	vars       map[string]any
 	script     string
 	generation int64
@@ -91,14 +100,13 @@ type sharedFacts struct {
 }
 
 func (c *Call) ID() string         { return c.id }
-func (c *Call) LinkedID() string   { return c.linkedID }
 func (c *Call) From() Address      { return c.from }
 func (c *Call) To() Address        { return c.to }
 func (c *Call) User() string       { return c.identity.User }
 func (c *Call) Trunk() string      { return c.identity.Trunk }
 func (c *Call) Source() Source     { return c.source }
 func (c *Call) State() State       { return c.state.Load().(State) }
-func (c *Call) Leg() *Leg          { return c.caller }
+func (c *Call) Leg() *Leg          { return c.first }
 func (c *Call) Log() *slog.Logger  { return c.log }
 func (c *Call) Started() time.Time { return c.started }
 
@@ -177,7 +185,9 @@ func (c *Call) loop() {
 	for _, e := range c.box.close() {
 		c.step(e)
 	}
-	c.interrupt(nil, ErrHangup)
+	for o := range c.ops {
+		c.finish(o, nil, ErrHangup)
+	}
 }
 
 // over reports whether all that the record tells of has happened.
@@ -195,6 +205,9 @@ func (c *Call) over() bool {
 
 // settled reports whether no leg owes or awaits a message any more.
 func (c *Call) settled() bool {
+	if c.awaiting > 0 {
+		return false
+	}
 	for _, l := range c.legs {
 		if l.pending() {
 			return false
@@ -232,7 +245,7 @@ func (c *Call) crashed(p any) {
 }
 
 // serve runs the handler in a goroutine of its own; it is a client of the loop.
-func (c *Call) serve(ctx context.Context) {
+func (c *Call) serve(ctx context.Context, h Handler) {
 	var err error
 	defer func() {
 		if p := recover(); p != nil {
@@ -242,7 +255,7 @@ func (c *Call) serve(ctx context.Context) {
 		}
 		c.box.post(do(func(c *Call) { c.handlerReturned(err) }))
 	}()
-	err = c.server.o.Handler.ServeCall(ctx, c)
+	err = h.ServeCall(ctx, c)
 }
 
 // handlerReturned ends what the handler left open.
@@ -253,6 +266,10 @@ func (c *Call) handlerReturned(err error) {
 		c.end(ByScript, failure(500, ""))
 	case !c.taken.Load():
 		c.end(ByScript, failure(404, ""))
+	case c.deserted:
+		c.end(ByCallee, failure(480, ""))
+	case c.unattended:
+		c.end(BySystem, failure(480, ""))
 	case c.lastFailure != nil:
 		c.end(ByScript, c.lastFailure)
 	default:
@@ -260,8 +277,12 @@ func (c *Call) handlerReturned(err error) {
 	}
 }
 
-// end hangs up every leg; an unanswered caller gets f.
+// end hangs up every leg; an unanswered caller gets f. What a caller who has left is
+// having transferred goes on, unless the end is the system's.
 func (c *Call) end(by Side, f *Failure) {
+	if by == BySystem && c.transfer != nil {
+		c.transfer.failed(f)
+	}
 	if !c.gone() {
 		c.released(by)
 		if c.caller.state == legAnswered {
@@ -271,7 +292,9 @@ func (c *Call) end(by Side, f *Failure) {
 		}
 	}
 	for _, l := range c.legs {
-		l.hangup(0)
+		if !c.transferring(l) {
+			l.hangup(0)
+		}
 	}
 }
 
@@ -288,9 +311,13 @@ func (c *Call) callerEnded() {
 	c.times.end = c.clock.Now()
 	close(c.done)
 	for _, l := range c.legs {
-		if l != c.caller {
+		if l != c.caller && !c.transferring(l) {
 			l.hangup(0)
 		}
 	}
-	c.interrupt(nil, ErrHangup)
+	if c.moved {
+		c.interrupt(nil, ErrMoved)
+	} else {
+		c.interrupt(nil, ErrHangup)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"tandem/b2bua/auth"
 	"tandem/clock"
 	"tandem/media"
 )
@@ -50,6 +51,9 @@ type dialling struct {
 	best    *Failure
 	timer   clock.Timer
 	over    bool
+
+	as         *auth.Identity // who a call to ourselves comes from; nil: the caller
+	onProgress func(l *Leg, code int, hasMedia bool)
 
 	early    *Leg // whose early media the caller hears
 	ringback *media.Playback

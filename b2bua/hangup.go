@@ -81,6 +81,10 @@ func (l *Leg) byeReceived(tx *transaction.Server) {
 		l.refuse(failure(487, ""), nil)
 		return
 	}
+	if l.leaving != nil {
+		l.leaving.Stop()
+		l.leaving = nil
+	}
 	l.unacked = false // a BYE also tells that our 2xx was heard
 	l.ended(200, "OK")
 }

@@ -49,8 +49,23 @@ func (l *Leg) directionChanged() {
 
 // carry lets the leg know which way the other one may still send.
 func (l *Leg) carry(partner sdp.Direction) {
-	l.media.SetDirection(partner.Reverse())
+	l.carried = partner.Reverse()
+	l.media.SetDirection(l.carried)
 	l.reoffer(nil)
+}
+
+// settleHold gives a leg that is newly connected what its partner's hold demands.
+func (c *Call) settleHold(l, partner *Leg) {
+	want := sdp.SendRecv
+	if partner.held && len(c.holdMusic) > 0 {
+		l.startPlaying(c.holdMusic, -1, func(error) {})
+		l.heldMusic = true
+	} else if partner.held {
+		want = partner.media.Direction()
+	}
+	if l.carried != want.Reverse() {
+		l.carry(want)
+	}
 }
 
 // partner is the leg that l is joined with, if any.

@@ -41,6 +41,10 @@ func (e *request) apply(c *Call) {
 		refuse(200, "", allowHeader(), Header{"Accept", sdpType}).respond(e.tx, "")
 	case sip.INFO, sip.MESSAGE:
 		l.passOn(e.tx)
+	case sip.REFER:
+		l.referred(e.tx)
+	case sip.NOTIFY:
+		l.notified(e.tx)
 	default:
 		refuse(405, "", allowHeader()).respond(e.tx, "")
 	}

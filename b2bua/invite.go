@@ -23,6 +23,12 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 	if p == nil {
 		p = checkOffer(tx.Request())
 	}
+	h := s.o.Handler
+	if r, bad := replacing(tx.Request()); p == nil && bad != nil {
+		p = bad
+	} else if p == nil && r != nil {
+		h = s.takeOver(*r)
+	}
 	var fresh refresh
 	if p == nil {
 		fresh, p = askedRefresh(tx.Request(), s.o.SessionExpires)
@@ -48,7 +54,7 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 	refuse(100, "").respond(tx, "") // RFC 3261 §17.2.1: at once, the script may take its time
 	s.o.Journal.Open(c.openRecord())
 	go c.loop()
-	go c.serve(s.ctx)
+	go c.serve(s.ctx, h)
 }
 
 // origin says who calls. A call to ourselves is its parent's caller's.
@@ -58,12 +64,18 @@ func (s *Server) origin(tx *transaction.Server) (auth.Identity, *Call, *problem)
 		return id, nil, p
 	}
 	s.mu.Lock()
-	parent := s.loops[tx.Request().CallID().Value()]
+	l, ok := s.loops[tx.Request().CallID().Value()]
 	s.mu.Unlock()
-	if parent == nil {
+	if !ok {
 		return auth.Identity{}, nil, refuse(482, "") // RFC 3261 §8.2.2.2: nobody here sent it
 	}
-	return parent.identity, parent, nil
+	return l.identity, l.parent, nil
+}
+
+// looping is an INVITE to ourselves on its way.
+type looping struct {
+	parent   *Call
+	identity auth.Identity // who it comes from
 }
 
 // checkOffer refuses a body that nobody here can read, and a caller who could not read ours.
@@ -96,10 +108,10 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 		to:   addressOf(&req.To().Address, req.To().DisplayName),
 		box:  newMailbox(), done: make(chan struct{}), ops: map[*op]struct{}{},
 	}
-	c.linkedID = c.id
+	c.shared.linked = c.id
 	c.source = Source{IP: tx.Flow().Remote().Addr(), Port: int(tx.Flow().Remote().Port()), Transport: string(tx.Flow().Proto())}
 	if parent != nil {
-		c.linkedID, c.source, c.depth = parent.linkedID, parent.source, parent.depth+1
+		c.shared.linked, c.source, c.depth = parent.LinkedID(), parent.source, parent.depth+1
 	}
 	c.log = s.o.Log.With("call", c.id, "sip_call_id", req.CallID().Value())
 	c.shared.number = numberOf(&req.Recipient)
@@ -110,7 +122,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	l.rec.invited = c.started
 	l.owner.Store(c)
 	l.home = c
-	c.caller = l
+	c.caller, c.first, l.identity = l, l, id
 	c.legs = []*Leg{l}
 	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)
 	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", c.from.User), slog.String("number", c.shared.number),

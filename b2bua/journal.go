@@ -69,7 +69,7 @@ func (c *Call) openRecord() *store.Call {
 // record builds the row as things stand.
 func (c *Call) record() *store.Call {
 	r := &store.Call{
-		ID: c.id, LinkedID: c.linkedID, Node: c.server.o.Node, Direction: c.direction(),
+		ID: c.id, LinkedID: c.LinkedID(), Node: c.server.o.Node, Direction: c.direction(),
 		FromUser: c.from.User, FromHost: c.from.Host, FromDisplay: c.from.Display,
 		ToUser: numberOf(&c.invite.Recipient), ToHost: c.invite.Recipient.Host,
 		Source:   c.source.Transport + ":" + netip.AddrPortFrom(c.source.IP, uint16(c.source.Port)).String(),
@@ -175,7 +175,7 @@ func (l *Leg) row() store.Leg {
 	}
 	if l.direct {
 		r.MediaMode = "direct"
-	} else if l.media != nil {
+	} else if l.media != nil || l.rec.relayed {
 		r.MediaMode, r.DTMFMode = "relay", "rfc4733"
 	}
 	var flags []string
@@ -204,7 +204,9 @@ func (c *Call) flags(r *store.Call) string {
 	var flags []string
 	var sent, heard, retransmitted int
 	direct := false // then nobody here knows what was heard
+	transcoded := false
 	for _, l := range c.legs {
+		transcoded = transcoded || l.rec.stats.Transcoded > 0
 		if l.rec.answered.IsZero() || l.direct {
 			direct = direct || l.direct
 			continue
@@ -228,6 +230,9 @@ func (c *Call) flags(r *store.Call) string {
 	}
 	if r.PDDMS > slowSetup.Milliseconds() {
 		flags = append(flags, store.FlagSlowSetup)
+	}
+	if transcoded {
+		flags = append(flags, store.FlagTranscoded)
 	}
 	if c.mediaTimeout {
 		flags = append(flags, store.FlagMediaTimeout)

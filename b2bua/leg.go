@@ -8,11 +8,13 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/auth"
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
 	"tandem/clock"
 	"tandem/media"
+	"tandem/media/sdp"
 )
 
 type legState int
@@ -91,6 +93,12 @@ type Leg struct {
 	unacked      bool // our 2xx has had no ACK yet
 	byeLater     int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
 
+	identity  auth.Identity // of who called us; party says who the far end is
+	carried   sdp.Direction // what we asked of it for the other side's sake
+	referrals int           // REFERs accepted from it
+	asked     *asking       // our REFER that it has not reported on yet
+	leaving   clock.Timer   // it has been told that its transfer is done and may say BYE itself
+
 	rec  legRecord
 	vars map[string]any
 }
@@ -104,6 +112,8 @@ type legRecord struct {
 	code                               int
 	reason, codec                      string
 	stats                              media.Stats
+	before                             media.Stats // counted in the calls it belonged to before
+	relayed                            bool
 	retransmissions                    int
 }
 
@@ -129,7 +139,7 @@ func (l *Leg) name() string {
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
 // CANCEL, and a BYE must wait for the ACK.
 func (l *Leg) pending() bool {
-	return l.inviting || l.unacked || l.offering != nil || len(l.outbox) > 0
+	return l.inviting || l.unacked || l.offering != nil || l.leaving != nil || len(l.outbox) > 0
 }
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.
@@ -172,6 +182,9 @@ func (l *Leg) ended(code int, reason string) {
 		}
 	}
 	l.closeMedia()
+	if c.transfer != nil {
+		c.transfer.left(l)
+	}
 	c.interrupt(l, ErrHangup)
 	if l == c.caller {
 		c.callerEnded()
@@ -197,7 +210,7 @@ func (l *Leg) release() {
 
 func (l *Leg) closeMedia() {
 	if l.media != nil {
-		l.rec.stats = l.media.Close()
-		l.rec.codec = l.rec.stats.Codec
+		l.rec.stats = since(l.rec.before, l.media.Close())
+		l.rec.codec, l.rec.relayed = l.rec.stats.Codec, true
 	}
 }

@@ -12,6 +12,8 @@ type op struct {
 	ask    chan func()     // work for the waiting goroutine meanwhile (on_answer)
 	stop   func()          // ends what goes on for it; runs once, when it is finished
 	result func(error) any // what to return when the leg or call ended meanwhile; nil: ErrHangup
+	then   func()          // runs when it is finished
+	lasts  bool            // the end of the caller's leg does not end it
 }
 
 // finish ends o with v or err; later calls do nothing.
@@ -25,12 +27,23 @@ func (c *Call) finish(o *op, v any, err error) {
 		o.stop()
 	}
 	close(o.done)
+	if o.then != nil {
+		o.then()
+	}
+}
+
+// background starts an op that no goroutine waits for; then runs when it is finished.
+func (c *Call) background(then func(v any, err error)) *op {
+	o := &op{done: make(chan struct{}), ask: make(chan func(), 1), lasts: true}
+	o.then = func() { then(o.value, o.err) }
+	c.ops[o] = struct{}{}
+	return o
 }
 
 // interrupt ends every op that waits on leg (all of them when leg is nil).
 func (c *Call) interrupt(leg *Leg, err error) {
 	for o := range c.ops {
-		if leg != nil && o.leg != leg {
+		if leg != nil && o.leg != leg || leg == nil && o.lasts {
 			continue
 		}
 		if o.result != nil {
@@ -48,7 +61,12 @@ func await[T any](ctx context.Context, c *Call, leg *Leg, start func(o *op)) (T,
 	o := &op{leg: leg, done: make(chan struct{}), ask: make(chan func(), 1)}
 	begin := do(func(c *Call) {
 		c.ops[o] = struct{}{}
-		if c.gone() || leg != nil && leg.state == legEnded {
+		c.deserted = false
+		switch {
+		case c.moved, leg != nil && leg.call() != c:
+			c.finish(o, nil, ErrMoved)
+			return
+		case c.gone(), leg != nil && leg.state == legEnded:
 			c.finish(o, nil, ErrHangup)
 			return
 		}

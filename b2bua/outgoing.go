@@ -7,6 +7,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/auth"
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
@@ -76,7 +77,7 @@ func (l *Leg) sendInvite() {
 	l.flowHop = l.uri.String()
 	l.ours = l.invite()
 	if l.flow.IsLoop() {
-		c.server.expectLoop(l.callID, c)
+		c.server.expectLoop(l.callID, c, l.dialling.identity())
 	} else {
 		c.server.rememberOutgoing(l.callID, l.localTag)
 	}
@@ -162,10 +163,10 @@ func (s *Server) forgetOutgoing(callID string) {
 	delete(s.outgoing, callID)
 }
 
-func (s *Server) expectLoop(callID string, c *Call) {
+func (s *Server) expectLoop(callID string, c *Call, id auth.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.loops[callID] = c
+	s.loops[callID] = looping{c, id}
 }
 
 // inviteClient posts what comes back for our INVITE.
@@ -306,6 +307,9 @@ func (l *Leg) provisional(res *sip.Response) {
 	}
 	if l.dialling != nil && l.dialling.bridge {
 		l.dialling.progress(l, res.StatusCode, hasMedia)
+	}
+	if l.dialling != nil && l.dialling.onProgress != nil {
+		l.dialling.onProgress(l, res.StatusCode, hasMedia)
 	}
 }
 

@@ -36,6 +36,8 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		s.register(tx)
 	case sip.OPTIONS:
 		s.options(tx)
+	case sip.REFER:
+		refuse(403, "").respond(tx, dialog.NewTag()) // we call for nobody whom we have not in a call
 	case sip.MESSAGE:
 		refuse(405, "", allowHeader()).respond(tx, dialog.NewTag()) // within a call only
 	default: // BYE, INFO… outside a dialog

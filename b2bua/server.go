@@ -82,8 +82,9 @@ type Server struct {
 	calls    map[string]*Call // listed until their record is finished
 	running  map[*Call]struct{}
 	dialogs  map[dialog.ID]*Leg
-	outgoing map[string]string // Call-ID of our INVITEs → From tag
-	loops    map[string]*Call  // Call-ID of an INVITE to ourselves → who sent it
+	outgoing map[string]string  // Call-ID of our INVITEs → From tag
+	loops    map[string]looping // Call-ID of an INVITE to ourselves → who sent it
+	closing  bool
 	draining bool
 	quiet    chan struct{} // closed when draining and the last call has gone
 }
@@ -111,7 +112,7 @@ func New(o Options) (*Server, error) {
 		calls:    map[string]*Call{},
 		running:  map[*Call]struct{}{},
 		dialogs:  map[dialog.ID]*Leg{},
-		loops:    map[string]*Call{},
+		loops:    map[string]looping{},
 		outgoing: map[string]string{},
 		quiet:    make(chan struct{}),
 	}
@@ -159,6 +160,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // stops. The transport stays open: its owner closes it.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
+	s.closing = true
 	for c := range s.running {
 		c.box.post(do(func(c *Call) { c.end(BySystem, failure(503, "")) }))
 	}
@@ -208,8 +210,8 @@ func (s *Server) ended(c *Call) {
 	defer s.mu.Unlock()
 	delete(s.calls, c.id)
 	delete(s.running, c)
-	for id, parent := range s.loops {
-		if parent == c {
+	for id, l := range s.loops {
+		if l.parent == c {
 			delete(s.loops, id)
 		}
 	}

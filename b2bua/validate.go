@@ -30,8 +30,8 @@ func (p *problem) respond(tx *transaction.Server, toTag string) {
 }
 
 const (
-	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE"
-	supported = "100rel, timer" // option tags we know
+	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE, REFER, NOTIFY"
+	supported = "100rel, timer, replaces, norefersub" // option tags we know
 )
 
 func allowHeader() Header { return Header{"Allow", allowed} }

@@ -1,0 +1,45 @@
+package b2bua
+
+import "sync"
+
+// Happening is something that a script may watch while it waits for something else.
+type Happening struct {
+	Kind  string // refer
+	Leg   *Leg   // whose far end did it
+	Value string // refer: the URI that the REFER points to
+}
+
+// watchers are those who want to know what happens in a call.
+type watchers struct {
+	mu    sync.Mutex
+	funcs map[int]func(Happening)
+	n     int
+}
+
+// Watch calls f with all that happens from now on until stop is called. f runs on the
+// call's goroutine: it must not block and must not use the call's methods that wait.
+func (c *Call) Watch(f func(Happening)) (stop func()) {
+	w := &c.watchers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.funcs == nil {
+		w.funcs = map[int]func(Happening){}
+	}
+	w.n++
+	n := w.n
+	w.funcs[n] = f
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.funcs, n)
+	}
+}
+
+// happened tells the watchers.
+func (c *Call) happened(h Happening) {
+	c.watchers.mu.Lock()
+	defer c.watchers.mu.Unlock()
+	for _, f := range c.watchers.funcs {
+		f(h)
+	}
+}
