@@ -2,6 +2,8 @@ package transport
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,25 +146,38 @@ func (l *Layer) isHost(a netip.Addr) bool {
 	return h.addrs[a]
 }
 
-// Owns tells whether a URI's host and port lead to one of our listeners. A name other than
-// "localhost" never does: what names we have is the server's knowledge.
+// Owns tells whether a URI leads to one of our listeners: by its address and port, or by our
+// domain, alone or with the port of a listener.
 func (l *Layer) Owns(uri sip.Uri) bool {
-	p, host, err := uriHop(uri)
+	h, err := hopOf(uri)
 	if err != nil {
 		return false
 	}
-	port := uint16(uri.Port)
-	if uri.Port == 0 {
-		port = p.DefaultPort()
+	domain := l.o.Domain != "" && strings.EqualFold(h.host, l.o.Domain)
+	if domain && h.port == 0 {
+		return true
 	}
-	for _, a := range literal(host) {
-		for _, e := range l.endpoints {
-			if e.Addr.Port() == port && l.ownsAt(a, e.Addr.Addr()) {
-				return true
-			}
+	addrs := literal(h.host)
+	for _, e := range l.endpoints {
+		if !h.means(e) {
+			continue
+		}
+		if domain || slices.ContainsFunc(addrs, func(a netip.Addr) bool { return l.ownsAt(a, e.Addr.Addr()) }) {
+			return true
 		}
 	}
 	return false
+}
+
+// means tells whether the port of a listener is the one that h leads to.
+func (h hop) means(e Endpoint) bool {
+	switch {
+	case h.port != 0:
+		return h.port == e.Addr.Port()
+	case h.usual().webSocket():
+		return e.Proto.webSocket() // where a WebSocket is, is not the URI's to tell
+	}
+	return h.usual().DefaultPort() == e.Addr.Port()
 }
 
 // ownsAt tells whether a is an address of the listener bound to bound.

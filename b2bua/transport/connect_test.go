@@ -185,49 +185,6 @@ func uri(t testing.TB, s string) sip.Uri {
 	return u
 }
 
-type fakeDNS map[string][]netip.Addr
-
-func (d fakeDNS) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
-	if a, ok := d[host]; ok {
-		return a, nil
-	}
-	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-}
-
-func TestResolve(t *testing.T) {
-	t.Parallel()
-	dns := fakeDNS{"example.com": {netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.2")}}
-	l := serve(t, Options{Network: NewMemory(), Resolver: dns}, newInbox(), "udp://127.0.0.1:5060", "udp://[::1]:5060")
-	for in, want := range map[string]string{
-		"sip:a@192.0.2.9":                           "udp:192.0.2.9:5060",
-		"sip:192.0.2.9:5080;transport=TCP":          "tcp:192.0.2.9:5080",
-		"sip:a@[2001:db8::9]":                       "udp:[2001:db8::9]:5060",
-		"sip:a@[2001:db8::9]:7;transport=tcp":       "tcp:[2001:db8::9]:7",
-		"sips:a@192.0.2.9":                          "tls:192.0.2.9:5061",
-		"sips:a@192.0.2.9;transport=tcp":            "tls:192.0.2.9:5061",
-		"sip:a@192.0.2.9;transport=ws":              "ws:192.0.2.9:80",
-		"sip:a@Example.COM":                         "udp:[2001:db8::1]:5060 udp:192.0.2.1:5060 udp:192.0.2.2:5060",
-		"sip:a@example.com:9;transport=udp":         "udp:[2001:db8::1]:9 udp:192.0.2.1:9 udp:192.0.2.2:9",
-		"sip:a@example.com;maddr=192.0.2.5":         "udp:192.0.2.5:5060",
-		"sip:a@localhost:5090":                      "udp:127.0.0.1:5090 udp:[::1]:5090",
-		"sip:a@nowhere.invalid":                     "error",
-		"sip:a@192.0.2.9;transport=carrier-pigeons": "error",
-		"tel:+441632960000":                         "error",
-	} {
-		got := "error"
-		if targets, err := l.Resolve(background(), uri(t, in)); err == nil {
-			var all []string
-			for _, x := range targets {
-				all = append(all, x.String())
-			}
-			got = strings.Join(all, " ")
-		}
-		if got != want {
-			t.Errorf("%s:\n got %s\nwant %s", in, got, want)
-		}
-	}
-}
-
 // routedNetwork pretends to be a host with two networks.
 type routedNetwork struct{ *Memory }
 
@@ -334,5 +291,44 @@ func TestTapSeesBothDirections(t *testing.T) {
 	get(t, c, "200")
 	if len(seen) != 0 {
 		t.Error("a removed tap goes on")
+	}
+}
+
+func TestOwns(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	o := Options{Network: NewMemory(), Security: a.security("example.com"), Domain: "example.com",
+		Advertise: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}
+	l := serve(t, o, newInbox(), "udp://127.0.0.1:5060", "tls://127.0.0.1:5061", "ws://127.0.0.1:5066", "wss://127.0.0.1:5067", "tcp://[::1]:5080")
+	for in, want := range map[string]bool{
+		"sip:700@127.0.0.1":                        true,
+		"sip:700@127.0.0.1:5061;transport=tls":     true,
+		"sip:700@127.0.0.1;transport=tls":          true, // 5061 is its default
+		"sips:700@127.0.0.1":                       true,
+		"sips:700@203.0.113.7:5061":                true,
+		"sips:700@203.0.113.7:5060":                true, // the port is ours
+		"sip:700@203.0.113.7":                      true,
+		"sip:700@203.0.113.7:5070":                 false,
+		"sip:700@203.0.113.8":                      false,
+		"sip:700@127.0.0.1:5066;transport=ws":      true,
+		"sip:700@127.0.0.1:5067;transport=ws":      true,
+		"sip:700@127.0.0.1;transport=ws":           true,
+		"sip:700@127.0.0.1:5065;transport=ws":      false,
+		"sip:700@example.com":                      true,
+		"sips:700@EXAMPLE.com":                     true,
+		"sip:700@example.com;transport=ws":         true,
+		"sip:700@example.com:5061":                 true,
+		"sip:700@example.com:5070":                 false,
+		"sip:700@sip.example.com":                  false,
+		"sip:700@[::1]:5080;transport=tcp":         true,
+		"sip:700@[::1]:5060":                       false, // nobody listens there
+		"sip:700@127.0.0.1;transport=sctp":         false,
+		"sip:700@127.0.0.1;maddr=192.0.2.1":        false,
+		"tel:700":                                  false,
+		"sip:700@[2001:db8::1]:5080;transport=tcp": false,
+	} {
+		if got := l.Owns(uri(t, in)); got != want {
+			t.Errorf("Owns(%s) = %v", in, got)
+		}
 	}
 }

@@ -20,16 +20,16 @@ import (
 
 // Options of a Layer. The zero value of each field means its default.
 type Options struct {
-	Network   Network        // System()
-	Listen    []Endpoint     // what to bind
-	Security  *Security      // of TLS and WSS; default: no certificate of ours, the system's authorities
-	Domain    string         // host of our addresses, or ""
-	Origins   []string       // of web pages that may open a WebSocket, such as "https://*.example.com"; see checkOrigin
-	Advertise []netip.Addr   // one an address family, for peers outside Local
-	Local     []netip.Prefix // private networks and loopback
-	Resolver  Resolver       // net.DefaultResolver
-	Clock     clock.Clock    // clock.System()
-	Log       *slog.Logger   // slog.Default()
+	Network   Network          // System()
+	Listen    []Endpoint       // what to bind
+	Security  *Security        // of TLS and WSS; default: no certificate of ours, the system's authorities
+	Domain    string           // host of our addresses, or ""
+	Origins   []string         // of web pages that may open a WebSocket, such as "https://*.example.com"; see checkOrigin
+	Advertise []netip.Addr     // one an address family, for peers outside Local
+	Local     []netip.Prefix   // private networks and loopback
+	DNS       []netip.AddrPort // name servers; default: the system's (/etc/resolv.conf), none on a network that is not System
+	Clock     clock.Clock      // clock.System()
+	Log       *slog.Logger     // slog.Default()
 
 	MaxConns          int           // accepted connections at once: 10,000
 	MaxConnsPerSource int           // of these, from one IP address: 200
@@ -43,7 +43,6 @@ type Options struct {
 
 func (o *Options) fill() {
 	def(&o.Network, System())
-	def[Resolver](&o.Resolver, net.DefaultResolver)
 	def(&o.Clock, clock.System())
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -107,6 +106,8 @@ type Layer struct {
 	listeners []*listener
 	looped    *loop
 	handler   Handler
+	names     names
+	dead      deadTargets
 	routes    routes
 	hostAddrs hostAddrs
 	counts    counters
@@ -141,6 +142,10 @@ func New(o Options) (*Layer, error) {
 		sources: map[netip.Addr]int{},
 	}
 	l.quiet.clock = o.Clock
+	l.names = names{
+		l: l, kept: map[question]answer{}, asking: map[question]*inquiry{},
+		files: systemFiles{resolvPath: "/etc/resolv.conf", hostsPath: "/etc/hosts"},
+	}
 	l.security.Store(o.Security)
 	l.SetOrigins(o.Origins)
 	l.dialCtx, l.stopDials = context.WithCancel(context.Background())

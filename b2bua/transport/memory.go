@@ -66,6 +66,20 @@ func (m *Memory) ListenPacket(addr netip.AddrPort) (net.PacketConn, error) {
 	return p, nil
 }
 
+// DialPacket implements Network.
+func (m *Memory) DialPacket(remote netip.AddrPort) (net.Conn, error) {
+	pc, err := m.ListenPacket(netip.AddrPortFrom(loopbackLike(remote.Addr()), 0))
+	if err != nil {
+		return nil, err
+	}
+	return &memPacketConn{pc.(*memPacket), remote}, nil
+}
+
+// Send delivers a datagram as if it came from any address at all, bound or not.
+func (m *Memory) Send(from, to netip.AddrPort, data []byte) {
+	m.deliver(to, memDatagram{from, append([]byte(nil), data...)})
+}
+
 // Listen implements Network.
 func (m *Memory) Listen(addr netip.AddrPort) (net.Listener, error) {
 	m.mu.Lock()
@@ -234,6 +248,27 @@ func (p *memPacket) LocalAddr() net.Addr                { return net.UDPAddrFrom
 func (p *memPacket) SetDeadline(t time.Time) error      { return p.SetReadDeadline(t) }
 func (p *memPacket) SetReadDeadline(t time.Time) error  { p.deadline.set(t); return nil }
 func (p *memPacket) SetWriteDeadline(t time.Time) error { return nil }
+
+// memPacketConn is a datagram socket that exchanges with one address.
+type memPacketConn struct {
+	*memPacket
+	remote netip.AddrPort
+}
+
+func (c *memPacketConn) Read(b []byte) (int, error) {
+	for {
+		n, from, err := c.ReadFrom(b)
+		if err != nil || addrPort(from) == c.remote {
+			return n, err
+		}
+	}
+}
+
+func (c *memPacketConn) Write(b []byte) (int, error) {
+	return c.WriteTo(b, net.UDPAddrFromAddrPort(c.remote))
+}
+
+func (c *memPacketConn) RemoteAddr() net.Addr { return net.UDPAddrFromAddrPort(c.remote) }
 
 type memListener struct {
 	m    *Memory

@@ -12,6 +12,8 @@ import (
 type Network interface {
 	// ListenPacket binds a datagram socket; port 0 takes a free one.
 	ListenPacket(addr netip.AddrPort) (net.PacketConn, error)
+	// DialPacket opens a datagram socket that exchanges with remote alone.
+	DialPacket(remote netip.AddrPort) (net.Conn, error)
 	// Listen binds a stream listener; port 0 takes a free one.
 	Listen(addr netip.AddrPort) (net.Listener, error)
 	// Dial opens a stream to remote from the address local, or from any when local is not valid.
@@ -29,6 +31,10 @@ type system struct{}
 
 func (system) ListenPacket(addr netip.AddrPort) (net.PacketConn, error) {
 	return net.ListenUDP("udp"+family(addr.Addr()), net.UDPAddrFromAddrPort(addr))
+}
+
+func (system) DialPacket(remote netip.AddrPort) (net.Conn, error) {
+	return net.DialUDP("udp"+family(remote.Addr()), nil, net.UDPAddrFromAddrPort(remote))
 }
 
 func (system) Listen(addr netip.AddrPort) (net.Listener, error) {

@@ -271,14 +271,14 @@ func TestAliasNeverMixesPeers(t *testing.T) {
 		to   Target
 		want Flow
 	}{
-		{Target{TLS, mustAddrPort("127.0.0.1:7061"), "alice.example.com"}, alice},
-		{Target{TLS, mustAddrPort("127.0.0.1:7061"), "bob.example.com"}, Flow{}},     // the certificate is alice's
-		{Target{TLS, alice.Remote(), "alice.example.com"}, alice},                    // exactly her connection
-		{Target{TLS, alice.Remote(), "bob.example.com"}, Flow{}},                     // which is not bob's
-		{Target{TLS, bob, "bob.example.com"}, Flow{}},                                // mallory's, or nobody's, claims
-		{Target{TCP, bob, "bob.example.com"}, Flow{}},                                // a claim on TCP
-		{Target{TLS, mustAddrPort("192.0.2.7:7063"), "bob.example.com"}, Flow{}},     // an address that is not the connection's
-		{Target{TLS, mustAddrPort("127.0.0.1:7061"), "mallory.example.com"}, Flow{}}, // not at that port
+		{Target{Proto: TLS, Addr: mustAddrPort("127.0.0.1:7061"), Host: "alice.example.com"}, alice},
+		{Target{Proto: TLS, Addr: mustAddrPort("127.0.0.1:7061"), Host: "bob.example.com"}, Flow{}},     // the certificate is alice's
+		{Target{Proto: TLS, Addr: alice.Remote(), Host: "alice.example.com"}, alice},                    // exactly her connection
+		{Target{Proto: TLS, Addr: alice.Remote(), Host: "bob.example.com"}, Flow{}},                     // which is not bob's
+		{Target{Proto: TLS, Addr: bob, Host: "bob.example.com"}, Flow{}},                                // mallory's, or nobody's, claims
+		{Target{Proto: TCP, Addr: bob, Host: "bob.example.com"}, Flow{}},                                // a claim on TCP
+		{Target{Proto: TLS, Addr: mustAddrPort("192.0.2.7:7063"), Host: "bob.example.com"}, Flow{}},     // an address that is not the connection's
+		{Target{Proto: TLS, Addr: mustAddrPort("127.0.0.1:7061"), Host: "mallory.example.com"}, Flow{}}, // not at that port
 	} {
 		f, err := l.Connect(background(), c.to)
 		if f != c.want || (err == nil) != (c.want != Flow{}) {
