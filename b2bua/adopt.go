@@ -126,10 +126,11 @@ func (c *Call) goOn(p, n *Leg, limit time.Duration) *Call {
 	s := c.server
 	from, to := p.address(), n.address()
 	y := &Call{
-		server: s, clock: c.clock, started: c.clock.Now(), id: newID(), invite: n.firstInvite(), identity: p.party(),
+		server: s, started: c.clock.Now(), id: newID(), invite: n.firstInvite(), identity: p.party(),
 		from: from, to: to, depth: c.depth, box: newMailbox(), done: make(chan struct{}), ops: map[*op]struct{}{},
 		unattended: true, source: Source{IP: p.flow.Remote().Addr(), Port: int(p.flow.Remote().Port()), Transport: string(p.flow.Proto())},
 	}
+	y.clock = guardedClock{s.o.Clock, y}
 	y.log = s.o.Log.With("call", y.id, "sip_call_id", p.callID)
 	y.shared.number, y.shared.linked = to.User, c.LinkedID()
 	y.taken.Store(true)

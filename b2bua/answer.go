@@ -144,7 +144,7 @@ func (l *Leg) resend2xx(tx *transaction.Server, res *sip.Response) {
 		l.resend.Stop()
 	}
 	t := s.o.Timers
-	l.resend = dialog.NewResend(s.o.Clock, t.T1, t.T2, func() {
+	l.resend = dialog.NewResend(l.call().clock, t.T1, t.T2, func() {
 		_ = tx.Respond(res)
 		l.post(func(*Call) { l.rec.retransmissions++ })
 	}, func() { l.deliver(&ackMissing{l}) })

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,6 +73,7 @@ type Call struct {
 	noACK        bool
 	mediaTimeout bool
 	recordDone   bool
+	broken       bool   // a panic has ended it
 	recording    string // the first one, below the recordings folder
 }
 
@@ -172,14 +172,9 @@ func (c *Call) loop() {
 			c.step(e)
 			batch[i] = nil
 		}
-		for _, l := range c.legs {
-			l.release()
-		}
-		if c.over() {
-			c.finishRecord()
-			if c.settled() {
-				break
-			}
+		c.step(do((*Call).tidy))
+		if c.over() && c.settled() {
+			break
 		}
 	}
 	for _, e := range c.box.close() {
@@ -187,6 +182,16 @@ func (c *Call) loop() {
 	}
 	for o := range c.ops {
 		c.finish(o, nil, ErrHangup)
+	}
+}
+
+// tidy forgets the dialogs that are over, and finishes the record once it is complete.
+func (c *Call) tidy() {
+	for _, l := range c.legs {
+		l.release()
+	}
+	if c.over() {
+		c.finishRecord()
 	}
 }
 
@@ -220,7 +225,8 @@ func (c *Call) settled() bool {
 func (c *Call) step(e event) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.crashed(p)
+			c.server.caught(c.log, panicInCall, p)
+			c.crashed(e)
 		}
 	}()
 	if m, ok := e.(concerning); ok && m.about().call() != c {
@@ -230,27 +236,12 @@ func (c *Call) step(e event) {
 	e.apply(c)
 }
 
-func (c *Call) crashed(p any) {
-	c.server.panics.Add(1)
-	c.log.Error("panic in a call; it is ended", "panic", p, "stack", string(debug.Stack()))
-	defer func() {
-		if p := recover(); p != nil { // even tidying up failed: drop the legs
-			c.handlerDone = true
-			for _, l := range c.legs {
-				l.state = legEnded
-			}
-		}
-	}()
-	c.end(BySystem, failure(500, ""))
-}
-
 // serve runs the handler in a goroutine of its own; it is a client of the loop.
 func (c *Call) serve(ctx context.Context, h Handler) {
 	var err error
 	defer func() {
 		if p := recover(); p != nil {
-			c.server.panics.Add(1)
-			c.log.Error("panic in a call's handler; the call is ended", "panic", p, "stack", string(debug.Stack()))
+			c.server.caught(c.log, "panic in a call's handler; the call is ended", p)
 			err = failure(500, "")
 		}
 		c.box.post(do(func(c *Call) { c.handlerReturned(err) }))

@@ -95,10 +95,10 @@ func (l *Leg) SendDTMF(ctx context.Context, digits string) error {
 		}
 		pb := l.media.SendDTMF(strings.ToUpper(digits))
 		o.stop = pb.Stop
-		go func() {
+		c.aside(func() {
 			<-pb.Done()
 			c.box.post(do(func(*Call) { c.finish(o, nil, pb.Err()) }))
-		}()
+		})
 	})
 	return err
 }

@@ -48,12 +48,19 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 		unavailable(retry).respond(tx, tag)
 		return
 	}
+	go c.loop()
+	served := false
+	defer func() {
+		if !served { // a panic in what follows: the transaction layer answers 500
+			c.box.post(do((*Call).drop))
+		}
+	}()
 	s.remember(c.caller.dialog, c.caller)
 	tx.OnCancel(func(cancel *sip.Request) { c.box.post(cancelReceived{cancel}) })
 	tx.OnEnd(func(err error) { c.box.post(&inviteServerEnded{err}) })
 	refuse(100, "").respond(tx, "") // RFC 3261 §17.2.1: at once, the script may take its time
 	s.o.Journal.Open(c.openRecord())
-	go c.loop()
+	served = true
 	go c.serve(s.ctx, h)
 }
 
@@ -102,7 +109,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 		return nil, err
 	}
 	c := &Call{
-		server: s, clock: s.o.Clock, started: s.o.Clock.Now(),
+		server: s, started: s.o.Clock.Now(),
 		id: newID(), invite: req, identity: id,
 		from: addressOf(&req.From().Address, req.From().DisplayName),
 		to:   addressOf(&req.To().Address, req.To().DisplayName),
@@ -113,6 +120,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	if parent != nil {
 		c.shared.linked, c.source, c.depth = parent.LinkedID(), parent.source, parent.depth+1
 	}
+	c.clock = guardedClock{s.o.Clock, c}
 	c.log = s.o.Log.With("call", c.id, "sip_call_id", req.CallID().Value())
 	c.shared.number = numberOf(&req.Recipient)
 	c.state.Store(StateNew)

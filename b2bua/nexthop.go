@@ -46,7 +46,7 @@ func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
 		return
 	}
 	c, hop := l.call(), d.NextHop()
-	go func() {
+	c.aside(func() {
 		f, err := c.server.connect(c.server.ctx, hop)
 		l.post(func(*Call) {
 			if err == nil {
@@ -58,7 +58,7 @@ func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
 				use(f, err)
 			}
 		})
-	}()
+	})
 }
 
 // stays reports whether requests for hop travel on the flow that the dialog came by.

@@ -36,10 +36,10 @@ func (l *Leg) start() {
 		hop = l.branch.route[0]
 	}
 	l.inviting = true // the call waits for what the goroutine posts
-	go func() {
+	c.aside(func() {
 		f, err := c.server.connect(c.server.ctx, hop)
 		l.post(func(*Call) { l.connected(f, err) })
-	}()
+	})
 }
 
 func (l *Leg) connected(f transport.Flow, err error) {

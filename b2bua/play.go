@@ -71,10 +71,10 @@ func (l *Leg) startPlaying(srcs []media.Source, loop int, ended func(error)) *me
 	c := l.call()
 	pb := l.media.Play(srcs, media.PlayOptions{Loop: loop})
 	l.playing = pb
-	go func() {
+	c.aside(func() {
 		<-pb.Done()
 		c.box.post(do(func(*Call) { ended(pb.Err()) }))
-	}()
+	})
 	return pb
 }
 

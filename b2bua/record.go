@@ -131,9 +131,9 @@ func (l *Leg) whileRecording(ctx context.Context, rec *media.Recording, opts Rec
 			c.finish(o, "finish", nil)
 			return true
 		})
-		go func() {
+		c.aside(func() {
 			<-rec.Done()
 			c.box.post(do(func(*Call) { c.finish(o, "", nil) }))
-		}()
+		})
 	})
 }

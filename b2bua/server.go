@@ -74,6 +74,7 @@ type Server struct {
 	acl    atomic.Pointer[auth.ACL]
 	room   atomic.Int64 // calls at once; 0: no limit
 	panics atomic.Int64
+	loud   limiter
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
@@ -130,8 +131,11 @@ func (s *Server) SetACL(a *auth.ACL) { s.acl.Store(a) }
 // SetMaxCalls changes how many calls may be up at once; calls in progress stay.
 func (s *Server) SetMaxCalls(n int) { s.room.Store(int64(n)) }
 
-// Panics is how many panics were caught since the start.
-func (s *Server) Panics() int64 { return s.panics.Load() }
+// Panics is how many panics were caught since the start: in calls, their handlers and timers,
+// in messages read and in media.
+func (s *Server) Panics() int64 {
+	return s.panics.Load() + int64(s.o.Transport.Counts().Panics+s.o.Media.Faults())
+}
 
 // Draining reports whether new calls are refused.
 func (s *Server) Draining() bool {

@@ -24,7 +24,7 @@ func (c *Call) checkSilence() {
 	}
 	limit := c.server.o.MediaTimeout
 	// Figures come from the media workers: not on the call's goroutine.
-	go func() {
+	c.aside(func() {
 		var last time.Time
 		for _, s := range sessions {
 			if at := s.Stats().LastRTP; at.After(last) {
@@ -40,5 +40,5 @@ func (c *Call) checkSilence() {
 			c.log.Warn("no RTP from any side: the call is ended", "for", limit)
 			c.end(BySystem, failure(480, ""))
 		}))
-	}()
+	})
 }
