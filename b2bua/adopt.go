@@ -136,9 +136,10 @@ func (c *Call) goOn(p, n *Leg, limit time.Duration) *Call {
 	y.taken.Store(true)
 	y.state.Store(StateAnswered)
 	y.times.answer = y.started
+	c.note("", "transfer", p.name()+" and "+n.name()+" go on in call "+y.id)
+	c.surrender(n)
+	c.surrender(p) // last: where it is the caller, all other legs end with it
 	for _, l := range []*Leg{p, n} {
-		c.surrender(l)
-		c.note("", "transfer", l.name()+" goes on in call "+y.id)
 		l.owner.Store(y)
 		y.take(l)
 	}

@@ -158,7 +158,7 @@ func parseReference(value string) (reference, *problem) {
 			continue
 		}
 		v, err := url.PathUnescape(h.V)
-		if err != nil || ref.replaces != nil {
+		if err != nil {
 			return reference{}, bad
 		}
 		r, err := dialog.ParseReplaces(v)
