@@ -48,6 +48,9 @@ func compileText(text, name string) (chunk []ast.Stmt, proto *lua.FunctionProto,
 	if err != nil {
 		return nil, nil, err
 	}
+	if line := tooDeep(chunk); line > 0 {
+		return nil, nil, &parse.Error{Pos: ast.Position{Source: name, Line: line}, Message: "nested too deep"}
+	}
 	proto, err = lua.Compile(chunk, name)
 	return chunk, proto, err
 }

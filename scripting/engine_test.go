@@ -318,6 +318,41 @@ func TestWatchSymlinkSwap(t *testing.T) {
 	waitGeneration(t, e, 3)
 }
 
+// Source as deep as a file may be is refused or taken, and the process lives on.
+func TestDeepSource(t *testing.T) {
+	t.Parallel()
+	const deep = maxFile / 8 // all of it takes the race detector a while
+	for name, text := range map[string]string{
+		"parentheses": "return " + strings.Repeat("(", deep/2-8) + "1" + strings.Repeat(")", deep/2-8),
+		"tables":      "return " + strings.Repeat("{", deep/2-8) + strings.Repeat("}", deep/2-8),
+		"minus":       "return " + strings.Repeat("- ", deep/2-8) + "1",
+		"concat":      "return 1" + strings.Repeat(" .. 1", deep/5-8),
+		"functions":   strings.Repeat("f(function() ", deep/20) + strings.Repeat("end) ", deep/20),
+		"calls":       "f" + strings.Repeat("()", deep/2-8),
+		"open":        strings.Repeat("(", deep),
+		"blocks":      strings.Repeat("do ", deep/7) + strings.Repeat("end ", deep/7),
+	} {
+		f := files{dir: scriptDir(t, map[string]string{"50-main.lua": text})}
+		began := time.Now()
+		s, fe := compile(f, "50-main.lua")
+		if fe == nil {
+			lintAll(newAPI(), f, &generation{plugins: []*script{s}})
+		}
+		if took := time.Since(began); took > tooLong {
+			t.Errorf("%s: took %v (%v)", name, took, fe)
+		}
+		if refused := fe != nil; refused != (name != "parentheses") { // which leave no trace in the tree
+			t.Errorf("%s: refused: %v", name, fe)
+		}
+	}
+	if _, _, err := compileText("return 1"+strings.Repeat(" .. 1", 100)+" "+strings.Repeat("+ 1", 500), "x"); err != nil {
+		t.Errorf("a long expression: %v", err)
+	}
+	if _, _, err := compileText("if a then"+strings.Repeat(" elseif a then", 500)+" end", "x"); err != nil {
+		t.Errorf("a long chain of elseif: %v", err)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	dir := scriptDir(t, map[string]string{

@@ -76,7 +76,10 @@ func (l *linter) global(name string, line int) {
 
 // member judges module.name.
 func (l *linter) member(mod, name string, line int) {
-	if m, ok := l.api.module(mod); ok && l.report != nil && !slices.Contains(functionNames(m.functions), name) && !l.assigned[mod+"."+name] {
+	if l.report == nil {
+		return
+	}
+	if m, ok := l.api.module(mod); ok && !slices.Contains(functionNames(m.functions), name) && !l.assigned[mod+"."+name] {
 		l.say(line, mod+" has no function "+name+didYouMean(name, functionNames(m.functions)))
 	}
 }
@@ -101,9 +104,12 @@ func (l *linter) property(c class, name string, line int) {
 
 // call judges the arguments of module.name(…), and what require asks for.
 func (l *linter) call(e *ast.FuncCallExpr) {
+	if l.report == nil {
+		return
+	}
 	switch fn := e.Func.(type) {
 	case *ast.IdentExpr:
-		if fn.Value != "require" || len(e.Args) == 0 || l.module == nil {
+		if fn.Value != "require" || len(e.Args) == 0 {
 			return
 		}
 		if name, ok := e.Args[0].(*ast.StringExpr); ok && !l.module(name.Value) {

@@ -10,6 +10,27 @@ import (
 type walker struct {
 	l      *linter
 	scopes []map[string]string // local name → class, "" when unknown
+	depth  int
+	deep   int // the line where the nesting went over maxNesting, or 0
+}
+
+// maxNesting bounds statements and expressions within each other: the compiler takes time
+// that grows with the square of it, and stack.
+const maxNesting = 2000
+
+// enter goes one level down, if that may be.
+func (w *walker) enter(at ast.PositionHolder) bool {
+	if w.depth++; w.depth > maxNesting && w.deep == 0 {
+		w.deep = max(at.Line(), 1)
+	}
+	return w.deep == 0
+}
+
+// tooDeep is the line where a chunk is nested too deep, or 0.
+func tooDeep(chunk []ast.Stmt) int {
+	w := &walker{l: &linter{assigned: map[string]bool{}}}
+	w.block(chunk)
+	return w.deep
 }
 
 func (w *walker) open()  { w.scopes = append(w.scopes, map[string]string{}) }
@@ -36,6 +57,10 @@ func (w *walker) block(stmts []ast.Stmt) {
 }
 
 func (w *walker) stmt(s ast.Stmt) {
+	defer func() { w.depth-- }()
+	if !w.enter(s) {
+		return
+	}
 	switch s := s.(type) {
 	case *ast.AssignStmt:
 		w.exprs(s.Rhs)
@@ -150,6 +175,13 @@ func (w *walker) exprs(es []ast.Expr) {
 }
 
 func (w *walker) expr(e ast.Expr) {
+	if e == nil { // the step of a loop may be left out
+		return
+	}
+	defer func() { w.depth-- }()
+	if !w.enter(e) {
+		return
+	}
 	switch e := e.(type) {
 	case *ast.IdentExpr:
 		if _, ok := w.local(e.Value); !ok {
@@ -235,8 +267,11 @@ func (w *walker) colon(e *ast.FuncCallExpr) {
 		return
 	}
 	key, ok := fn.Key.(*ast.StringExpr)
-	c := w.l.api.class(w.classOf(fn.Object))
-	if ok && slices.Contains(c.methodNames(), key.Value) {
+	class := w.classOf(fn.Object)
+	if !ok || class == "" {
+		return
+	}
+	if c := w.l.api.class(class); slices.Contains(c.methodNames(), key.Value) {
 		w.l.say(e.Line(), key.Value+" is a method: write "+lowerFirst(c.name)+":"+key.Value+"(…)")
 	}
 }
@@ -257,6 +292,9 @@ func (w *walker) isGlobalCall(e *ast.FuncCallExpr) bool {
 
 // classOf is the class of what an expression yields, as far as it can be told.
 func (w *walker) classOf(e ast.Expr) string {
+	if w.l.report == nil { // only looking
+		return ""
+	}
 	switch e := e.(type) {
 	case *ast.IdentExpr:
 		class, _ := w.local(e.Value)

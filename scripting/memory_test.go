@@ -76,7 +76,7 @@ func TestMemoryBombs(t *testing.T) {
 }
 
 func TestGoodBesideBad(t *testing.T) {
-	e := emptyEngine(t, func(o *Options) { o.Memory = 32 << 20; o.CallCPU = 500 * time.Millisecond })
+	e := emptyEngine(t, func(o *Options) { o.Memory = 32 << 20; o.CallCPU = 3 * time.Second })
 	var wg sync.WaitGroup
 	bad := make(chan *ScriptError, 2)
 	wg.Go(func() { _, err := eval(t, e, "local t = {} while true do t[#t + 1] = ('x'):rep(1000) end"); bad <- err })

@@ -54,6 +54,8 @@ local function main_menu(call)
   call:menu {
     prompt = "main-menu",
     invalid = "invalid",
+    tries = 2,
+    timeout = 3,
     ["1"] = tell_time,
     ["2"] = record_and_play,
     ["3"] = ring_1001,
