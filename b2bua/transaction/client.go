@@ -29,20 +29,29 @@ type Client struct {
 }
 
 // Request is the request as it was sent, with our Via. It must not be changed.
-func (c *Client) Request() *sip.Request { return c.req }
+func (c *Client) Request() *sip.Request {
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	return c.req
+}
 
-// Flow is the flow that the request went by.
-func (c *Client) Flow() transport.Flow { return c.tx.flow }
+// Flow is the flow that the request went by: not always the one given to Send, see widen.
+func (c *Client) Flow() transport.Flow {
+	c.tx.mu.Lock()
+	defer c.tx.mu.Unlock()
+	return c.tx.flow
+}
 
 // clientTx is the state machine behind a Client.
 type clientTx struct {
 	l      *Layer
 	key    clientKey
-	flow   transport.Flow
 	client *Client
 
 	mu        sync.Mutex
-	handler   ClientHandler // nil after HandleEnd was queued
+	flow      transport.Flow
+	given     transport.Flow // by the user; flow is another when the request was too large for it
+	handler   ClientHandler  // nil after HandleEnd was queued
 	state     state
 	out       []byte // what is resent: the request, then the ACK of a non-2xx
 	interval  time.Duration
@@ -63,15 +72,6 @@ func (l *Layer) Send(f transport.Flow, req *sip.Request, h ClientHandler) (*Clie
 	return l.send(f, req, h)
 }
 
-// SendAck sends the ACK of a 2xx, which is no transaction (RFC 3261 §13.2.2.4), with a Via of
-// its own. To send the same once more, keep its encoded form and Flow.Write it.
-func (l *Layer) SendAck(f transport.Flow, ack *sip.Request) error {
-	if ack.Via() == nil {
-		ack.PrependHeader(newVia(f, newBranch()))
-	}
-	return f.Send(ack)
-}
-
 func newBranch() string { return cookie + rand.Text() }
 
 func newVia(f transport.Flow, branch string) *sip.ViaHeader {
@@ -79,6 +79,9 @@ func newVia(f transport.Flow, branch string) *sip.ViaHeader {
 	params := make(sip.HeaderParams, 0, 4)
 	params.Add("branch", branch)
 	params.Add("rport", "")
+	if f.Aliased() {
+		params.Add("alias", "") // RFC 5923 §5
+	}
 	return &sip.ViaHeader{
 		ProtocolName:    "SIP",
 		ProtocolVersion: "2.0",
@@ -91,30 +94,43 @@ func newVia(f transport.Flow, branch string) *sip.ViaHeader {
 
 func (l *Layer) send(f transport.Flow, req *sip.Request, h ClientHandler) (*Client, error) {
 	branch, _ := req.Via().Params.Get("branch")
-	t := &clientTx{l: l, key: clientKey{branch, req.Method}, flow: f, handler: h, out: transport.Encode(req)}
+	t := &clientTx{l: l, key: clientKey{branch, req.Method}, flow: f, given: f, handler: h, out: transport.Encode(req)}
 	c := &Client{t, req}
 	t.client = c
+	large := len(t.out) > transport.MaxDatagram && f.Widens() && req.Method != sip.CANCEL
 	// Locked until all is set: a response or the connection's end comes after that.
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	l.mu.Lock()
 	l.clients[t.key] = t
 	l.tie(f, t)
 	l.mu.Unlock()
-	if err := f.Write(t.out); err != nil {
+	// Timers B and F.
+	t.expire.set(l.o.Clock, l.o.Timers.long(), l.guard(f, t.expired))
+	if large {
+		t.mu.Unlock()
+		l.transport.Widen(f, func(g transport.Flow) { l.transport.Guard(g, func() { t.widen(g) }) })
+		return c, nil
+	}
+	defer t.mu.Unlock()
+	if err := t.transmit(); err != nil {
 		t.handler = nil
 		t.end()
 		return nil, fmt.Errorf("send %s: %w", req.Method, err)
 	}
-	timers := &l.o.Timers
-	if !f.Reliable() {
-		// RFC 3261 §17.1.1.2 and §17.1.2.2: timers A and E.
-		t.interval = timers.T1
-		t.resend.set(l.o.Clock, t.interval, l.guard(f, t.again))
-	}
-	// Timers B and F.
-	t.expire.set(l.o.Clock, timers.long(), l.guard(f, t.expired))
 	return c, nil
+}
+
+// transmit sends the request for the first time; the caller holds the lock.
+func (t *clientTx) transmit() error {
+	if err := t.flow.Write(t.out); err != nil {
+		return err
+	}
+	if !t.flow.Reliable() {
+		// RFC 3261 §17.1.1.2 and §17.1.2.2: timers A and E.
+		t.interval = t.l.o.Timers.T1
+		t.resend.set(t.l.o.Clock, t.interval, t.l.guard(t.flow, t.again))
+	}
+	return nil
 }
 
 func (t *clientTx) invite() bool { return t.key.method == sip.INVITE }
@@ -159,6 +175,10 @@ func (t *clientTx) expired() {
 // fail ends the transaction with its connection.
 func (t *clientTx) fail(err error) {
 	t.mu.Lock()
+	if t.state == trying && t.back() {
+		t.mu.Unlock()
+		return
+	}
 	if t.state == accepted || t.state == completed {
 		err = nil
 	}

@@ -101,10 +101,21 @@ func inBubble(t *testing.T, f func(r *rig)) { inBubbleWith(t, transaction.Option
 
 func inBubbleWith(t *testing.T, o transaction.Options, f func(r *rig)) {
 	t.Helper()
+	bubble(t, o, func(m *transport.Memory) transport.Network { return m }, f)
+}
+
+// inBubbleOn has the layer on a network that behaves in its own way.
+func inBubbleOn(t *testing.T, n func(*transport.Memory) transport.Network, f func(r *rig)) {
+	t.Helper()
+	bubble(t, transaction.Options{}, n, f)
+}
+
+func bubble(t *testing.T, o transaction.Options, n func(*transport.Memory) transport.Network, f func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{T: t, net: transport.NewMemory(), user: &user{}, start: time.Now()}
 		var err error
-		r.tl, err = transport.New(transport.Options{Network: r.net, Log: quiet(), Listen: []transport.Endpoint{
+		r.tl, err = transport.New(transport.Options{Network: n(r.net), Log: quiet(), Listen: []transport.Endpoint{
 			endpoint(t, "udp://127.0.0.1:5060"), endpoint(t, "tcp://127.0.0.1:5060")}})
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // dialling is a connection being opened; those who want the same one wait for it.
@@ -26,7 +27,7 @@ func (l *Layer) Connect(ctx context.Context, t Target) (Flow, error) {
 		if s == nil {
 			return Flow{}, fmt.Errorf("connect %s: no UDP listener of that address family", addr)
 		}
-		return Flow{link: s, remote: addr}, nil
+		return Flow{link: s, remote: addr, widens: !t.Fixed}, nil
 	case TLS, WSS:
 		to.host = t.hostOf()
 	case TCP, WS:
@@ -130,22 +131,26 @@ func (l *Layer) reach(ctx context.Context, to peer) (*conn, error) {
 }
 
 // sourceFor is the address to dial from: that of the only listener of the protocol and family,
-// so that a server bound to one address is seen with it.
+// or else of any protocol, so that a server bound to one address is seen with it.
 func (l *Layer) sourceFor(to peer) netip.Addr {
-	var from netip.Addr
-	for _, s := range l.listeners {
-		a := s.local.Addr()
-		if s.proto != to.proto || a.Is4() != to.addr.Addr().Is4() {
+	var same, other []netip.Addr
+	for _, e := range l.endpoints {
+		a := e.Addr.Addr()
+		if a.Is4() != to.addr.Addr().Is4() {
 			continue
 		}
-		if a.IsUnspecified() || from.IsValid() {
-			return netip.Addr{}
+		if e.Proto == to.proto {
+			same = append(same, a)
+		} else if !slices.Contains(other, a) {
+			other = append(other, a)
 		}
-		from = a
+	}
+	if len(same) == 0 {
+		same = other
 	}
 	// A socket on loopback reaches nothing else, nor is it reached from elsewhere.
-	if from.IsLoopback() != to.addr.Addr().IsLoopback() {
+	if len(same) != 1 || same[0].IsUnspecified() || same[0].IsLoopback() != to.addr.Addr().IsLoopback() {
 		return netip.Addr{}
 	}
-	return from
+	return same[0]
 }

@@ -22,6 +22,7 @@ type Flow struct {
 	link   link
 	remote netip.AddrPort // datagrams only
 	local  netip.Addr     // the address of ours that a datagram came to, when bound to all
+	widens bool
 }
 
 // link is what a Flow runs over: a datagram socket, a connection or the loop.

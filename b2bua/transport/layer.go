@@ -107,7 +107,8 @@ type Layer struct {
 	looped    *loop
 	handler   Handler
 	names     names
-	dead      deadTargets
+	dead      memo // targets that failed
+	narrow    memo // peers that take no TCP
 	routes    routes
 	hostAddrs hostAddrs
 	counts    counters

@@ -394,10 +394,10 @@ func TestDeadTargetsComeLast(t *testing.T) {
 		is("udp:192.0.2.3:5060 udp:192.0.2.4:5060")
 		l.Avoid(Target{Proto: TCP, Addr: one.Addr}, 0)
 		is("udp:192.0.2.3:5060 udp:192.0.2.4:5060") // TCP there is another thing
-		for i := range 3 * maxDead {
+		for i := range 3 * maxNoted {
 			l.Avoid(Target{Proto: UDP, Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 5060)}, 0)
 		}
-		if n := len(l.dead.by); n > maxDead {
+		if n := len(l.dead.by); n > maxNoted {
 			t.Errorf("%d dead targets remembered", n)
 		}
 	})
