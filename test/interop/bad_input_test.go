@@ -54,8 +54,9 @@ func TestBadInputIsAnsweredAndNothingElseNotices(t *testing.T) {
 	expect(t, call, "flags", "")
 	leg := srv.legs(t, call)[0]
 	expect(t, leg, "lost", int64(0))
-	atLeast(t, leg, "rx_packets", 13*packetsPerSecond)
-	atLeast(t, leg, "tx_packets", 13*packetsPerSecond)
+	// Of 14 s; a loaded machine may lose its beat, but must not lose what came.
+	atLeast(t, leg, "rx_packets", 12*packetsPerSecond)
+	atLeast(t, leg, "tx_packets", 8*packetsPerSecond)
 }
 
 func badDatagrams(t *testing.T, srv *server) {

@@ -108,6 +108,7 @@ func serve(t *testing.T, s setup) *server {
 	t.Cleanup(func() {
 		if srv.process != nil {
 			srv.checkSane(t)
+			srv.tell(t)
 		}
 	})
 	srv.process = launch(t, dir, tandemBinary, args...)
@@ -145,14 +146,19 @@ func (s *server) checkSane(t *testing.T) {
 	}
 }
 
-// stop ends the server in the way that an operator does.
-func (s *server) stop(t *testing.T) {
-	t.Helper()
-	s.end()
-	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("after SIGTERM the server's exit code is %d", code)
+// tell shows the timelines of a failed test's calls.
+func (s *server) tell(t *testing.T) {
+	if _, err := os.Stat(s.store()); err != nil || !t.Failed() {
+		return
+	}
+	for _, e := range s.records(t, `select calls.start_ms, call_id, at_ms, leg, kind, text from events
+		join calls on calls.id = call_id order by calls.start_ms, call_id, at_ms`) {
+		t.Logf("%v %6d ms  leg %v  %v: %v", e["call_id"], number(e, "at_ms")-number(e, "start_ms"), e["leg"], e["kind"], e["text"])
 	}
 }
+
+// store is the file of the records.
+func (s *server) store() string { return filepath.Join(s.dir, "data", "tandem.db") }
 
 // uri is where a number of this server is called over UDP.
 func (s *server) uri(number string) string { return "sip:" + number + "@" + s.udp.String() }
@@ -161,7 +167,7 @@ func (s *server) uri(number string) string { return "sip:" + number + "@" + s.ud
 // it printed to stdout.
 func (s *server) tandem(t *testing.T, args ...string) (stdout string, exit int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, tandemBinary, args...)
 	cmd.Dir = s.dir
@@ -203,12 +209,12 @@ func (s *server) live(t *testing.T) []map[string]any {
 // records reads the store beside the server, as any SQLite tool may.
 func (s *server) records(t *testing.T, query string, args ...any) []map[string]any {
 	t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+filepath.Join(s.dir, "data", "tandem.db")+"?mode=ro&_busy_timeout=5000")
+	db, err := sql.Open("sqlite3", "file:"+s.store()+"?mode=ro&_busy_timeout=5000")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(t.Context(), query, args...)
+	rows, err := db.QueryContext(context.WithoutCancel(t.Context()), query, args...)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

@@ -68,8 +68,9 @@ func trySIPp(t *testing.T, scenario string, args []string) *sippRun {
 	}, args...)...)
 	const unconnected = "07"
 	eventually(t, "sipp has its sockets", func() bool {
-		// The media sockets are the last it opens.
-		return !r.running() || slices.Contains(bound(r.cmd.Process.Pid, "udp", unconnected), media)
+		// The last that it opens is the one for video, two above.
+		last := netip.AddrPortFrom(media.Addr(), media.Port()+2)
+		return !r.running() || slices.Contains(bound(r.cmd.Process.Pid, "udp", unconnected), last)
 	})
 	if !r.running() && strings.Contains(r.out.String(), "Unable to bind") {
 		return nil
