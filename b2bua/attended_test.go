@@ -56,6 +56,7 @@ func TestAttendedTransfer(t *testing.T) {
 				if tc.bridged != "" {
 					h.busy(t, tc.bridged)
 				}
+				synctest.Wait()
 				if calls := w.server.Calls(w.t.Context()); len(calls) != 1 {
 					t.Errorf("%d calls, want 1: %+v", len(calls), calls)
 				}

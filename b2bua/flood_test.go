@@ -274,7 +274,7 @@ func (w *world) noPanics() {
 func newQuietWorld(t *testing.T, h handlerFunc) *world {
 	log := slog.New(slog.DiscardHandler)
 	w := &world{t: t, net: transport.NewMemory(), addr: serverAddr}
-	layer, err := transport.New(transport.Options{Network: w.net, Log: log, Resolver: noNames{}, Listen: []transport.Endpoint{
+	layer, err := transport.New(transport.Options{Network: w.net, Log: log, Listen: []transport.Endpoint{
 		{Proto: transport.UDP, Addr: serverAddr}, {Proto: transport.TCP, Addr: serverAddr}}})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -30,7 +31,10 @@ func (faulty) Credential(user string) (auth.Credential, bool) {
 	return auth.Credential{}, false
 }
 
-func (faulty) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+// faultyNetwork panics when a name server is asked.
+type faultyNetwork struct{ *transport.Memory }
+
+func (faultyNetwork) DialPacket(netip.AddrPort) (net.Conn, error) {
 	panic("injected while a name is looked up")
 }
 
@@ -86,6 +90,8 @@ func faultyHandler(ctx context.Context, c *Call) error {
 		panic("injected in a handler")
 	case "timer":
 		c.clock.AfterFunc(time.Second, func() { panic("injected in a timer") })
+	case "aside":
+		c.aside(func() { panic("injected beside the call") })
 	case "once", "ever":
 		n := 1
 		if c.Number() == "ever" {
@@ -118,7 +124,8 @@ func TestPanicEndsOneCall(t *testing.T) {
 		{name: "a request within the call", number: "once", code: 200, again: 500, panics: 1, log: "badTimer"},
 		{name: "all that ends the call, too", number: "ever", code: 200, again: 500, panics: 2, log: "badTimer"},
 		{name: "finishing the record", number: "finish", code: 200, panics: 1, log: "faulty.Finish"},
-		{name: "a name that is looked up", number: "lookup", code: 500, panics: 1, log: "faulty.LookupNetIP"},
+		{name: "a name that is looked up", number: "lookup", code: 503, panics: 1, log: "faultyNetwork.DialPacket"},
+		{name: "a goroutine beside the call's", number: "aside", code: 200, panics: 1, log: "faultyHandler"},
 		{name: "a media worker", number: "media", code: 200},
 		{name: "a handler before the answer", number: "early", code: 500, panics: 1, log: "faultyHandler"},
 		{name: "a handler after the answer", number: "late", code: 200, panics: 1, log: "faultyHandler"},
@@ -230,7 +237,7 @@ func inFaultyWorld(t *testing.T, log *safeBuffer, test func(w *world)) {
 		f := faulty{&records{open: map[string]*store.Call{}}}
 		o.Directory, o.Journal = f, f
 		var err error
-		o.Transport, err = transport.New(transport.Options{Network: n, Log: o.Log, Resolver: f, Listen: []transport.Endpoint{
+		o.Transport, err = transport.New(transport.Options{Network: faultyNetwork{n}, Log: o.Log, DNS: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.53:53")}, Listen: []transport.Endpoint{
 			{Proto: transport.UDP, Addr: serverAddr}, {Proto: transport.TCP, Addr: serverAddr}}})
 		if err != nil {
 			t.Fatal(err)

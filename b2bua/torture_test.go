@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -133,7 +132,7 @@ func both(t *testing.T) (*transport.Memory, func(*Options)) {
 	n := transport.NewMemory()
 	return n, func(o *Options) {
 		_ = o.Transport.Close()
-		layer, err := transport.New(transport.Options{Network: n, Log: o.Log, Resolver: noNames{}, Listen: []transport.Endpoint{
+		layer, err := transport.New(transport.Options{Network: n, Log: o.Log, Listen: []transport.Endpoint{
 			{Proto: transport.UDP, Addr: serverAddr}, {Proto: transport.TCP, Addr: serverAddr},
 			{Proto: transport.UDP, Addr: server6}, {Proto: transport.TCP, Addr: server6}}})
 		if err != nil {
@@ -142,13 +141,6 @@ func both(t *testing.T) (*transport.Memory, func(*Options)) {
 		o.Transport = layer
 		o.ACL = auth.NewACL([]auth.Rule{{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}}})
 	}
-}
-
-// noNames is a DNS in which there is nothing.
-type noNames struct{}
-
-func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
-	return nil, errors.New("no such host")
 }
 
 func (o ordeal) run(w *world, proto string, numbers chan string) {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime/debug"
@@ -46,6 +47,17 @@ func (l *Layer) deliver(m *Incoming) {
 func (l *Layer) Guard(f Flow, do func()) {
 	defer l.recovered(f)
 	do()
+}
+
+// errFault is the end of what met a panic.
+var errFault = errors.New("internal error")
+
+// protect runs what reads from the network but messages: handshakes, framing, the answers of
+// name servers. A panic there is the error of that one connection or question.
+func (l *Layer) protect(f Flow, do func() error) error {
+	err := errFault
+	l.Guard(f, func() { err = do() })
+	return err
 }
 
 func (l *Layer) recovered(f Flow) {

@@ -70,11 +70,7 @@ func (c *conn) key() peer { return peer{c.p, c.remote, c.host} }
 
 // serve reads until the connection ends, then tells the handler.
 func (c *conn) serve() {
-	err := c.open()
-	if err == nil {
-		c.l.enter(c)
-		err = c.read()
-	}
+	err := c.l.protect(c.flow(), c.talk)
 	c.finish(err, c.l.o.WriteTimeout)
 	c.linger()
 	c.l.forget(c)
@@ -82,6 +78,14 @@ func (c *conn) serve() {
 	err = c.err // the first reason, which may be our own closing
 	c.mu.Unlock()
 	c.l.flowClosed(c.flow(), err)
+}
+
+func (c *conn) talk() error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	c.l.enter(c)
+	return c.read()
 }
 
 // open does what comes before the first message of an accepted connection.
@@ -177,7 +181,7 @@ func (c *conn) watch() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used = now
-	c.timer = c.l.o.Clock.AfterFunc(c.l.o.MessageTimeout, c.check)
+	c.timer = c.l.o.Clock.AfterFunc(c.l.o.MessageTimeout, func() { c.l.Guard(c.flow(), c.check) })
 	if !c.accepted {
 		c.keep.start(c, now)
 		c.rearm(now)
