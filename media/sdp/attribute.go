@@ -91,9 +91,9 @@ func (m *Media) attribute(a Attribute) (known bool) {
 }
 
 // rtpmap reads "96 opus/48000/2". One for a payload type that the m= line does not have
-// stays a raw attribute; a second one for the same type does not count. A broken one makes its
-// payload type a codec that nobody has, for we would send the wrong sound; the others of the
-// stream stay (the video of RFC 4475 §3.1.1.1 has one).
+// stays a raw attribute; a second one for the same type does not count, nor does a broken one
+// (the video of RFC 4475 §3.1.1.1 has one): a static type keeps its meaning, a dynamic one is a
+// codec that nobody has.
 func (m *Media) rtpmap(v string) (known bool) {
 	c, known := m.codec(v)
 	if !known {
@@ -104,13 +104,11 @@ func (m *Media) rtpmap(v string) (known bool) {
 	rate, channels, stereo := strings.Cut(params, "/")
 	hz, valid := number(rate, 1_000_000)
 	if !ok || !valid || hz == 0 || name == "" || strings.ContainsAny(name, " \t") {
-		*c = Codec{PayloadType: c.PayloadType}
 		return true
 	}
 	n := 1
 	if stereo { // the parameter means channels for audio only (RFC 8866 §6.6)
 		if n, valid = number(channels, 255); !valid || n == 0 {
-			*c = Codec{PayloadType: c.PayloadType}
 			return true
 		}
 	}

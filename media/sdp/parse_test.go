@@ -214,18 +214,17 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestBrokenRtpmap: the payload type is a codec that nobody has; the others stay, and so does
-// what stands beside them.
+// TestBrokenRtpmap: it does not count; what stands beside it does.
 func TestBrokenRtpmap(t *testing.T) {
 	t.Parallel()
 	for _, broken := range []string{"opus", "opus/0", "opus/99999999999999999999", "opus/48000/x", "", "/8000", "a b/8000"} {
-		s, err := Parse([]byte(offerWith("a=rtpmap:96 "+broken, "a=rtpmap:96 PCMA/8000", "a=rtpmap:0 PCMU/8000", "a=ptime:30")))
+		s, err := Parse([]byte(offerWith("a=rtpmap:96 "+broken, "a=rtpmap:0 "+broken, "a=ptime:30")))
 		if err != nil {
 			t.Errorf("%q: %v", broken, err)
 			continue
 		}
 		m := s.Media[0]
-		if len(m.Codecs) != 3 || m.Codecs[1] != (Codec{PayloadType: 96}) || m.Codecs[0].Name != "PCMU" || m.PTime != 30 {
+		if len(m.Codecs) != 3 || m.Codecs[1] != static(96) || m.Codecs[0].Name != "PCMU" || m.PTime != 30 {
 			t.Errorf("%q: %+v", broken, m)
 		}
 	}
