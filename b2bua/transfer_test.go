@@ -463,25 +463,37 @@ func TestStrangersTransferNothing(t *testing.T) {
 	}, func(o *Options) { o.ACL = aclOf("10.0.1.1/32") })
 }
 
-// The chain sees who asked for the transfer, not who is moved by it.
+// The chain sees who asked for the transfer, not who is moved by it: what it may dial is
+// that one's to dial.
 func TestTransferActsForTheOneWhoAsked(t *testing.T) {
-	h := &toPeer{}
-	inWorld(t, h.ServeCall, func(w *world) {
-		a, b, c := w.peer(1), w.peer(2), w.peer(3)
-		w.connects(a, b)
-		b.refers("<sip:3@10.0.0.1>")
-		b.notified(100)
-		c.answers()
-		b.notified(200)
-		b.hangsUp()
-		h.mu.Lock()
-		user, ok := h.users["3"]
-		h.mu.Unlock()
-		if !ok || user != "" {
-			t.Errorf("the chain ran as %q", user)
-		}
-		talking(a, c)
-	})
+	for by, user := range map[string]string{"callee": "", "caller": "1001"} {
+		t.Run("by the "+by, func(t *testing.T) {
+			h := &toPeer{}
+			inWorld(t, h.ServeCall, func(w *world) {
+				a, b, c := w.peer(1), w.peer(2), w.peer(3)
+				a.asUser("1001", "2")
+				b.answers()
+				a.response(200)
+				a.send("ACK", "2", "")
+				who, other := b, a
+				if by == "caller" {
+					who, other = a, b
+				}
+				who.refers("<sip:3@10.0.0.1>")
+				who.notified(100)
+				c.answers()
+				who.notified(200)
+				who.hangsUp()
+				h.mu.Lock()
+				got, ok := h.users["3"]
+				h.mu.Unlock()
+				if !ok || got != user {
+					t.Errorf("the chain ran as %q, want %q", got, user)
+				}
+				talking(other, c)
+			}, func(o *Options) { o.ACL, o.Directory = aclOf("10.0.1.2/32"), users{"1001"} })
+		})
+	}
 }
 
 func TestTransferEndsHold(t *testing.T) {
