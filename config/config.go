@@ -42,7 +42,10 @@ type SIP struct {
 	Local          []Prefix   `toml:"local"`     // peers in these see the address of the route to them
 	TLSCert        Path       `toml:"tls_cert" reload:"live"`
 	TLSKey         Path       `toml:"tls_key" reload:"live"`
-	Digest         []string   `toml:"digest"` // "sha-256", "md5", in the order they are offered
+	TLSCA          Path       `toml:"tls_ca" reload:"live"`     // authorities believed about hosts, beside the system's, and about clients, which are then asked for a certificate
+	WSOrigins      []string   `toml:"ws_origins" reload:"live"` // of pages that may open a WebSocket; "*" is all
+	DNS            []Server53 `toml:"dns"`                      // name servers; none: the system's
+	Digest         []string   `toml:"digest"`                   // "sha-256", "md5", in the order they are offered
 	SessionExpires Duration   `toml:"session_expires"`
 }
 

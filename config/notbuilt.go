@@ -12,8 +12,6 @@ import (
 // that is silently without effect is worse than none. Take a line out when its
 // feature is built.
 var unbuilt = []struct{ key, also string }{
-	{key: "sip.tls_cert"},
-	{key: "sip.tls_key"},
 	{key: "scripts.http"},
 	{key: "db"},
 	{key: "limits.calls_per_second"},
@@ -27,9 +25,8 @@ var unbuilt = []struct{ key, also string }{
 
 // The values that are not built yet, of keys that are.
 var (
-	unbuiltTransports = []string{"tls", "ws", "wss"}
-	unbuiltCodecs     = []string{"opus", "g722"}
-	unbuiltStores     = []string{"postgres"}
+	unbuiltCodecs = []string{"opus", "g722"}
+	unbuiltStores = []string{"postgres"}
 )
 
 // Built is the codecs of m that this version can carry.
@@ -41,11 +38,6 @@ func (c *Config) notBuilt(p *problems) {
 	have, def := reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem()
 	for _, u := range unbuilt {
 		unbuiltAt(p, "", strings.Split(u.key, "."), u.also, have, def)
-	}
-	for i, e := range c.SIP.Listen {
-		if slices.Contains(unbuiltTransports, e.Proto) {
-			p.addf(fmt.Sprintf("sip.listen[%d]", i), "%s is not built yet", e.Proto)
-		}
 	}
 	if !slices.Equal(c.Media.Codecs, Default().Media.Codecs) {
 		for i, name := range c.Media.Codecs {

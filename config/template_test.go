@@ -44,6 +44,7 @@ func TestTemplateMatchesTheStructs(t *testing.T) {
 	// Put the examples back: what is left must be the defaults.
 	def := Default()
 	all.SIP.Domain, all.SIP.Advertise, all.SIP.TLSCert, all.SIP.TLSKey = "", nil, "", ""
+	all.SIP.TLSCA, all.SIP.WSOrigins, all.SIP.DNS = "", nil, nil
 	all.HTTP.Token, all.HTTP.Hosts, all.Scripts.Settings, all.Scripts.HTTP.Allow = "", nil, nil, nil
 	all.DB, all.ACL, all.Users, all.Trunks = nil, nil, nil, nil
 	for _, c := range Diff(def, all) {

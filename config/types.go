@@ -218,6 +218,23 @@ func (h *HostPort) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Server53 is a name server: "192.0.2.53", or "127.0.0.1:5353" where it is not on port 53.
+type Server53 struct{ netip.AddrPort }
+
+// UnmarshalText reads a name server's address.
+func (s *Server53) UnmarshalText(b []byte) error {
+	if at, err := netip.ParseAddrPort(string(b)); err == nil {
+		s.AddrPort = at
+		return nil
+	}
+	addr, err := netip.ParseAddr(string(b))
+	if err != nil {
+		return fmt.Errorf(`%q is not an IP address: write it as "192.0.2.53" or "127.0.0.1:5353"`, b)
+	}
+	s.AddrPort = netip.AddrPortFrom(addr.Unmap(), 53)
+	return nil
+}
+
 // StoreURL is "sqlite:PATH", "postgres://user:pw@host/db" or "none".
 type StoreURL string
 

@@ -58,6 +58,12 @@ func (s *SIP) validate(p *problems) {
 			p.addf(path, "%s is the second of its family: one for IPv4, one for IPv6", a)
 		}
 	}
+	for i, o := range s.WSOrigins {
+		scheme, host, ok := strings.Cut(o, "://")
+		if o != "*" && (!ok || scheme != "http" && scheme != "https" || host == "" || strings.ContainsAny(host, "/[]\\ ")) {
+			p.addf(fmt.Sprintf("sip.ws_origins[%d]", i), `%q is not an origin: write it as "https://phone.example.com", "https://*.example.com" or "*"`, o)
+		}
+	}
 	oneOf(p, "sip.digest", s.Digest, "sha-256", "md5")
 	// RFC 4028 §4: the smallest interval is 90 seconds.
 	if d := s.SessionExpires.Std(); d != 0 && d < 90*time.Second {

@@ -80,6 +80,17 @@ func (t *Security) Expires() time.Time {
 	return t.leaf.NotAfter
 }
 
+// Equal tells whether both show the same certificate.
+func (t *Security) Equal(o *Security) bool {
+	if t.leaf == nil || o.leaf == nil {
+		return t.leaf == o.leaf
+	}
+	return t.leaf.Equal(o.leaf)
+}
+
+// Security is what SetSecurity or Options gave.
+func (l *Layer) Security() *Security { return l.security.Load() }
+
 // SetSecurity replaces certificate and authorities for connections made from now on.
 func (l *Layer) SetSecurity(t *Security) { l.security.Store(t) }
 

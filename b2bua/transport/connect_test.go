@@ -332,3 +332,56 @@ func TestOwns(t *testing.T) {
 		}
 	}
 }
+
+// rudeNetwork panics where it is told to.
+type rudeNetwork struct {
+	*Memory
+	dial bool
+}
+
+func (n rudeNetwork) Dial(ctx context.Context, local netip.Addr, remote netip.AddrPort) (net.Conn, error) {
+	if n.dial {
+		panic("injected")
+	}
+	c, err := n.Memory.Dial(ctx, local, remote)
+	return &rudeConn{Conn: c}, err
+}
+
+func (n rudeNetwork) DialPacket(netip.AddrPort) (net.Conn, error) { panic("injected") }
+
+type rudeConn struct {
+	net.Conn
+	once sync.Once
+}
+
+func (c *rudeConn) Read(b []byte) (int, error) {
+	c.once.Do(func() { panic("injected") })
+	return c.Conn.Read(b)
+}
+
+// TestPanicsOutsideMessages: a connection, a dial or a look-up that panics ends alone.
+func TestPanicsOutsideMessages(t *testing.T) {
+	t.Parallel()
+	n := NewMemory()
+	in := newInbox()
+	far := serve(t, Options{Network: n}, newInbox(), "tcp://127.0.0.1:5070")
+	to := target(TCP, far.Endpoints()[0].Addr)
+	l := serve(t, Options{Network: rudeNetwork{n, true}, DNS: []netip.AddrPort{mustAddrPort("10.0.0.53:53")}}, in, "udp://127.0.0.1:5060")
+	if _, err := l.Connect(background(), to); !errors.Is(err, errPanic) {
+		t.Errorf("dial: %v", err)
+	}
+	if _, err := l.Resolve(background(), uri(t, "sip:a@example.com:5060")); !errors.Is(err, errPanic) {
+		t.Errorf("look-up: %v", err)
+	}
+	reader := serve(t, Options{Network: rudeNetwork{n, false}}, in, "udp://127.0.0.1:5061")
+	f, err := reader.Connect(background(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.flowEnd(t); !errors.Is(err, errPanic) || f.Alive() {
+		t.Errorf("read: %v", err)
+	}
+	if a, b := l.Counts().Panics, reader.Counts(); a < 2 || b.Panics != 1 || b.Conns != 0 {
+		t.Errorf("%d and %+v", a, b)
+	}
+}

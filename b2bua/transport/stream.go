@@ -70,7 +70,8 @@ func (c *conn) key() peer { return peer{c.p, c.remote, c.host} }
 
 // serve reads until the connection ends, then tells the handler.
 func (c *conn) serve() {
-	err := c.l.protect(c.flow(), c.talk)
+	err := errPanic
+	c.l.Guard(c.flow(), func() { err = c.live() })
 	c.finish(err, c.l.o.WriteTimeout)
 	c.linger()
 	c.l.forget(c)
@@ -81,6 +82,15 @@ func (c *conn) serve() {
 }
 
 func (c *conn) talk() error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	c.l.enter(c)
+	return c.read()
+}
+
+// live reads as long as there is something to read.
+func (c *conn) live() error {
 	if err := c.open(); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ type checkCmd struct {
 func (c *checkCmd) Run(a *app) error {
 	wrong := 0
 	cfg, err := c.load()
+	if err == nil {
+		err = cfg.CheckFiles()
+	}
 	if mistakes, ok := errors.AsType[config.Errors](err); ok {
 		for _, m := range mistakes {
 			fmt.Fprintln(a.stdout, plain(m.Error()))

@@ -18,6 +18,10 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, broken(err)
 	}
+	security, err := s.loadSecurity(after.SIP)
+	if err != nil {
+		return web.Reloaded{}, broken(err)
+	}
 	users, err := s.directory.read(ctx, after.Users, s.store)
 	if err != nil {
 		return web.Reloaded{}, err
@@ -30,12 +34,18 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	s.directory.users.Store(&users)
 	s.sip.SetACL(accessList(after.ACL))
 	s.sip.SetMaxCalls(after.Limits.Calls)
+	renewed := !security.Equal(s.transport.Security())
+	s.transport.SetSecurity(security)
+	s.transport.SetOrigins(after.SIP.WSOrigins)
 	s.api.SetAccess(access(after.Config))
 	s.current.Store(&after)
 
 	st := s.scripts.Status()
 	done := web.Reloaded{Generation: st.Generation, Files: st.Files, Warnings: fileErrors(st.Warnings), Changed: []string{}, Restart: []string{}}
 	done.Changed = append(done.Changed, changes(before, after, false)...)
+	if renewed && before.SIP.TLSCert == after.SIP.TLSCert {
+		done.Changed = append(done.Changed, "sip.tls_cert renewed") // the key names the same file as before
+	}
 	done.Restart = append(done.Restart, changes(s.booted, after, true)...)
 	return done, nil
 }

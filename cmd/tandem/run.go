@@ -123,7 +123,11 @@ func (s *server) openMedia(_ context.Context, cfg settings) error {
 }
 
 func (s *server) openTransport(_ context.Context, cfg settings) error {
-	o := transport.Options{Log: s.log}
+	security, err := s.loadSecurity(cfg.SIP)
+	if err != nil {
+		return err
+	}
+	o := transport.Options{Security: security, Domain: cfg.SIP.Domain, Origins: cfg.SIP.WSOrigins, Log: s.log}
 	for _, e := range cfg.SIP.Listen {
 		o.Listen = append(o.Listen, transport.Endpoint{Proto: transport.Proto(e.Proto), Addr: e.Addr})
 	}
@@ -131,6 +135,9 @@ func (s *server) openTransport(_ context.Context, cfg settings) error {
 		o.Advertise = append(o.Advertise, a.Addr)
 	}
 	o.Local = prefixes(cfg.SIP.Local)
+	for _, d := range cfg.SIP.DNS {
+		o.DNS = append(o.DNS, d.AddrPort)
+	}
 	t, err := transport.New(o)
 	if err != nil {
 		return err
@@ -140,6 +147,20 @@ func (s *server) openTransport(_ context.Context, cfg settings) error {
 	s.registrar = registrar.New(registrar.Options{})
 	s.onClose(func() error { s.registrar.Close(); return nil })
 	return nil
+}
+
+// renewalDue is how long before its end a certificate is worth a warning.
+const renewalDue = 7 * 24 * time.Hour
+
+func (s *server) loadSecurity(cfg config.SIP) (*transport.Security, error) {
+	security, err := transport.LoadSecurity(string(cfg.TLSCert), string(cfg.TLSKey), string(cfg.TLSCA))
+	if err != nil {
+		return nil, err
+	}
+	if end := security.Expires(); !end.IsZero() && time.Until(end) < renewalDue {
+		s.log.Warn("the certificate of sip.tls_cert ends soon or has ended", "file", cfg.TLSCert, "end", end)
+	}
+	return security, nil
 }
 
 // openHTTP takes the port, so that a taken one shows before any call is.

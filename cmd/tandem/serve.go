@@ -48,6 +48,9 @@ func (s *serveCmd) settings() (settings, error) {
 	if err := c.Validate(); err != nil {
 		return settings{}, err
 	}
+	if err := c.CheckFiles(); err != nil {
+		return settings{}, err
+	}
 	return settings{Config: c, scriptsDir: scriptsDir(c, s.Scripts)}, nil
 }
 

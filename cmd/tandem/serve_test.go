@@ -84,7 +84,7 @@ func TestCannotStart(t *testing.T) {
 		{"configuration", append(free, "-c", bad), `tandem: ` + bad + `:2: sip.lsiten: unknown key: did you mean "listen"\?` + "\n" + `tandem: ` + bad + `:4: server.drain: "x" is not a duration: .*`},
 		{"no token", []string{"-c", open, "--data", filepath.Join(dir, "data")}, `tandem: ` + open + `:1: http.token: is needed to listen on 0.0.0.0:0, which is not loopback`},
 		{"no token, by flag", append(free, "--http", "0.0.0.0:0"), `tandem: http.token: is needed to listen on 0.0.0.0:0, which is not loopback`},
-		{"not built", append(free, "--sip", "tls://127.0.0.1:0"), `tandem: sip.listen: tls is not built yet\ntandem: sip.listen: tls://127.0.0.1:0 needs tls_cert and tls_key`},
+		{"no certificate", append(free, "--sip", "tls://127.0.0.1:0"), `tandem: sip.listen: tls://127.0.0.1:0 needs tls_cert and tls_key`},
 		{"no scripts", append(free, "--scripts", filepath.Join(dir, "nothing")), `tandem: .*nothing.*no such file or directory`},
 		{"broken scripts", append(free, "--scripts", filepath.Join(dir, "broken")), `tandem: .*50-main\.lua:4: .*`},
 	}
