@@ -223,3 +223,63 @@ func TestLargeUDPMessages(t *testing.T) {
 		t.Errorf("%v, body %q", m.Err, m.Msg.Body())
 	}
 }
+
+// TestLargeResponsesOnUDP: a response goes where the request came from, however large
+// (RFC 3261 §18.2.2), in fragments.
+func TestLargeResponsesOnUDP(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("x", 60<<10)
+	b := newInbox()
+	b.on = func(m *Incoming) {
+		_ = m.Flow.Send(sip.NewResponseFromRequest(m.Msg.(*sip.Request), 200, "OK", []byte(body)))
+	}
+	l := serve(t, Options{}, b, "udp://127.0.0.1:0", "udp://[::1]:0")
+	for _, e := range l.Endpoints() {
+		c, err := net.Dial("udp", e.Addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		put(t, c, options("z9hG4bK1"))
+		get(t, c, "\r\n\r\n"+body)
+	}
+}
+
+func TestWildcardListenersOfBothFamilies(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	b := newInbox().echo()
+	l := serve(t, Options{Security: a.security("example.com")}, b, "udp://[::]:0", "tcp://[::]:0", "tls://[::]:0", "udp://0.0.0.0:0", "tcp://0.0.0.0:0", "tls://0.0.0.0:0")
+	for _, e := range l.Endpoints() {
+		hosts := []string{"127.0.0.1", "127.0.0.2"}
+		if e.Addr.Addr().Is6() {
+			hosts = []string{"::1"}
+		}
+		for _, host := range hosts {
+			asked := netip.AddrPortFrom(netip.MustParseAddr(host), e.Addr.Port())
+			var c net.Conn
+			switch e.Proto {
+			case UDP:
+				udp := openUDP(t, netip.AddrPortFrom(asked.Addr(), 0).String())
+				if _, err := udp.WriteToUDPAddrPort([]byte(options("z9hG4bK1")), asked); err != nil {
+					t.Fatal(err)
+				}
+				if got := readFrom(t, udp); got != asked {
+					t.Errorf("asked %v, answered by %v", asked, got)
+				}
+			case TCP:
+				c = dialTCP(t, asked)
+				put(t, c, streamed("z9hG4bK1"))
+			case TLS:
+				c = dialSecure(t, asked, a.client("example.com"))
+				put(t, c, overTLS("z9hG4bK1"))
+			}
+			if c != nil {
+				get(t, c, "SIP/2.0 200")
+			}
+			if m := b.next(t); m.Flow.Local() != asked || m.Flow.Advertised() != asked {
+				t.Errorf("%s: local %v, advertised %v, asked %v", e.Proto, m.Flow.Local(), m.Flow.Advertised(), asked)
+			}
+		}
+	}
+}
