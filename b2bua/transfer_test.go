@@ -616,3 +616,26 @@ func replacesOf(p *peer) string {
 func withReplaces(uri string, p *peer) string {
 	return "<" + uri + "?Replaces=" + url.QueryEscape(replacesOf(p)) + ">"
 }
+
+// Media that went straight between the phones come back to us.
+func TestTransferOfDirectMedia(t *testing.T) {
+	inWorld(t, bobDirectly, func(w *world) {
+		a, b, c := w.peer(1), w.peer(2), w.peer(3)
+		w.joins(a, b)
+		b.refers("<sip:carol@10.0.1.3>")
+		b.notified(100)
+		back := a.request(sip.INVITE)
+		ours := "c=IN IP4 " + w.addr.Addr().String()
+		if !strings.Contains(string(back.Body()), ours) {
+			t.Errorf("media are not ours:\n%s", back)
+		}
+		a.answer(back, 200, "", a.body)
+		a.request(sip.ACK)
+		if invite := c.answers(); !strings.Contains(string(invite.Body()), ours) {
+			t.Errorf("media are not ours:\n%s", invite)
+		}
+		b.notified(200)
+		b.hangsUp()
+		talking(a, c)
+	})
+}
