@@ -46,6 +46,7 @@ func (m *mediaHappened) apply(c *Call) {
 
 // heard gives a digit to whoever listens, or keeps it until somebody takes it.
 func (l *Leg) heard(d byte) {
+	l.call().happened(Happening{Kind: "dtmf", Leg: l, Value: string(d)})
 	if l.ear != nil && l.ear(d) {
 		return
 	}

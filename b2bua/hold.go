@@ -28,10 +28,11 @@ func (l *Leg) directionChanged() {
 		return
 	}
 	l.held = held
-	what := "resumed"
+	what, kind := "resumed", "resume"
 	if held {
-		what = "on hold"
+		what, kind = "on hold", "hold"
 	}
+	c.happened(Happening{Kind: kind, Leg: l})
 	c.note(l.name(), "sip", what)
 	other := c.partner(l)
 	switch {

@@ -14,6 +14,9 @@ func (l *Leg) passOn(tx *transaction.Server) {
 	if req.Method == sip.INFO && l.digitsIn(tx) {
 		return
 	}
+	if req.Method == sip.INFO {
+		l.call().happened(Happening{Kind: "info", Leg: l, Value: string(req.Body())})
+	}
 	other := l.call().partner(l)
 	switch {
 	case other == nil && req.Method == sip.INFO && len(req.Body()) == 0:

@@ -18,6 +18,8 @@ type callObject struct {
 	facts map[string]lua.LValue // from, to and source, made when they are first asked for
 	legs  map[*b2bua.Leg]*lua.LUserData
 	grace clock.Timer // running once the call has ended
+
+	watching *watching // what call:on asked for, or nil
 }
 
 func newCallObject(c *b2bua.Call, b *builtin) *callObject {

@@ -38,8 +38,8 @@ func callClass() class {
 			answerMethods(),
 			[]function{playFunction("call"), gatherFunction("call"), menuFunction(), sayFunction("call"), recordFunction(),
 				sendDTMFFunction("call"), flushFunction(), sleepFunction(), echoFunction()},
-			dialMethods(),
-			notBuilt("start_recording", "pause_recording", "resume_recording", "stop_recording", "hold_music", "refer", "park", "conference", "queue", "stream", "on"),
+			dialMethods(), carryMethods(), []function{onFunction()},
+			notBuilt("start_recording", "pause_recording", "resume_recording", "stop_recording", "park", "conference", "queue", "stream"),
 		),
 	}
 }

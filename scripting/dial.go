@@ -19,15 +19,17 @@ func dialOptions() class {
 		{"ringback?", "Source", "what the caller hears meanwhile, or \"none\""},
 		{"early_media?", "boolean", "pass the far end's early media on, true by default"},
 		{"codecs?", "string[]", "to offer, in this order"},
-		{"media?", `"relay"|"direct"`, "relay by default; direct is not built yet"},
+		{"media?", `"relay"|"direct"`, "relay by default; direct lets the phones send to each other, so nothing is heard or recorded here meanwhile"},
 		{"max?", "number", "seconds a bridge may last"},
+		{"redirects?", "boolean", "follow a 3xx, true by default; else its contacts are in the failure"},
+		{"privacy?", "boolean", "hide the caller from whom is called"},
 		{"on_answer?", "fun(leg: Leg): boolean?", "runs with each leg that answers, before it is joined; returning false declines, and the others ring on"},
 	}}
 }
 
 func failureClass() class {
 	return class{name: "Failure", doc: "Why nobody was reached.", fields: []field{
-		{"code", "integer", "SIP status"}, {"reason", "string", ""}, {"state", `"busy"|"noanswer"|"cancelled"|"failed"`, ""},
+		{"code", "integer", "SIP status"}, {"reason", "string", ""}, {"state", `"busy"|"noanswer"|"cancelled"|"failed"`, ""}, {"contacts?", "string[]", "of a 3xx that was not followed"},
 	}}
 }
 
@@ -87,9 +89,9 @@ func (s *state) dialOptions(a arguments, o options, raised **ScriptError) b2bua.
 		Max:          o.seconds("max", 0),
 	}
 	opts.Serial = o.oneOf("strategy", "parallel", "serial") == "serial"
-	if o.oneOf("media", "relay", "direct") == "direct" {
-		a.fail(`option media: "direct" is not built yet`)
-	}
+	opts.Direct = o.oneOf("media", "relay", "direct") == "direct"
+	opts.NoRedirects = !o.boolean("redirects", true)
+	opts.Privacy = o.boolean("privacy", false)
 	if o.get("ringback") == lua.LString("none") {
 		opts.RingbackNone = true
 	} else {
@@ -166,6 +168,13 @@ func callDial(s *state, L *lua.LState) int {
 
 func failureTable(f *b2bua.Failure) *lua.LTable {
 	t := newTable(0, 3)
+	if len(f.Contacts) > 0 {
+		contacts := newTable(len(f.Contacts), 0)
+		for _, u := range f.Contacts {
+			contacts.Append(lua.LString(u))
+		}
+		t.RawSetString("contacts", contacts)
+	}
 	t.RawSetString("code", lua.LNumber(f.Code))
 	t.RawSetString("reason", lua.LString(f.Reason))
 	t.RawSetString("state", lua.LString(f.State))

@@ -27,6 +27,9 @@ func (e *Engine) ServeCall(ctx context.Context, c *b2bua.Call) error {
 	s.log = c.Log()
 	defer s.close()
 	defer func() {
+		if o.watching != nil {
+			o.watching.close()
+		}
 		o.saveVars(s)
 		if o.grace != nil {
 			o.grace.Stop()

@@ -212,6 +212,32 @@ function Call:bridge(to, options) end
 ---@return string? reason why not, such as "hangup"
 function Call:route(number) end
 
+---Asks the caller's phone to call somebody else by itself (REFER) and waits until it says that it has.
+---```lua
+---call:refer("sip:bob@example.com")
+---```
+---@param uri string whom the phone shall call
+---@return boolean? ok true, or nil
+---@return Failure|string|nil failure why not
+function Call:refer(uri) end
+
+---What one side hears while the other has it on hold.
+---```lua
+---call:hold_music("one-moment")
+---```
+---@param source Source? nil passes a hold on to the other phone again
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:hold_music(source) end
+
+---Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is "caller" or "callee".
+---```lua
+---call:on("refer", function(uri) log.info("transferred", { to = uri }) end)
+---```
+---@param event "dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"
+---@param fn fun(value: string, who: string) what to run
+function Call:on(event, fn) end
+
 ---Not built yet: it raises an error that says so.
 ---@param ... any
 function Call:start_recording(...) end
@@ -230,14 +256,6 @@ function Call:stop_recording(...) end
 
 ---Not built yet: it raises an error that says so.
 ---@param ... any
-function Call:hold_music(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:refer(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
 function Call:park(...) end
 
 ---Not built yet: it raises an error that says so.
@@ -251,10 +269,6 @@ function Call:queue(...) end
 ---Not built yet: it raises an error that says so.
 ---@param ... any
 function Call:stream(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:on(...) end
 
 ---A leg that call:dial made.
 ---@class Leg
@@ -387,8 +401,10 @@ function Leg:header(name) end
 ---@field ringback? Source what the caller hears meanwhile, or "none"
 ---@field early_media? boolean pass the far end's early media on, true by default
 ---@field codecs? string[] to offer, in this order
----@field media? "relay"|"direct" relay by default; direct is not built yet
+---@field media? "relay"|"direct" relay by default; direct lets the phones send to each other, so nothing is heard or recorded here meanwhile
 ---@field max? number seconds a bridge may last
+---@field redirects? boolean follow a 3xx, true by default; else its contacts are in the failure
+---@field privacy? boolean hide the caller from whom is called
 ---@field on_answer? fun(leg: Leg): boolean? runs with each leg that answers, before it is joined; returning false declines, and the others ring on
 
 ---How a bridge went.
@@ -404,6 +420,7 @@ function Leg:header(name) end
 ---@field code integer SIP status
 ---@field reason string
 ---@field state "busy"|"noanswer"|"cancelled"|"failed"
+---@field contacts? string[] of a 3xx that was not followed
 
 ---How long a shared value lives.
 ---@class SharedOptions
