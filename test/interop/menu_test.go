@@ -87,7 +87,7 @@ func TestPhoneHearsItselfRecorded(t *testing.T) {
 // TestMenuConnectsToAPhone: key 3 bridges a caller who has been answered long ago.
 func TestMenuConnectsToAPhone(t *testing.T) {
 	t.Parallel()
-	srv := serve(t, setup{config: md5Only + twoUsers})
+	srv := serve(t, setup{config: twoUsers})
 	visitorSays, aliceSays := chirp(300, 3400, 40*time.Second), chirp(3400, 400, 40*time.Second)
 	visitor, alice := newSoftphone(t, visitorSays), newSoftphone(t, aliceSays)
 	alice.login(t, account{user: "1001", password: "first-secret", domain: srv.udp, register: true})

@@ -25,7 +25,7 @@ func TestPhonesCallEachOther(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			srv := serve(t, setup{config: md5Only + twoUsers + c.acl})
+			srv := serve(t, setup{config: twoUsers + c.acl})
 			domain, params := srv.udp, ""
 			if c.transport == "tcp" {
 				domain, params = srv.tcp, ";transport=tcp"
@@ -61,7 +61,7 @@ func TestPhonesCallEachOther(t *testing.T) {
 // TestPhonesWithoutACommonCodec: one speaks µ-law only, the other A-law only.
 func TestPhonesWithoutACommonCodec(t *testing.T) {
 	t.Parallel()
-	srv := serve(t, setup{config: md5Only + twoUsers})
+	srv := serve(t, setup{config: twoUsers})
 	alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
 	a, b := newSoftphone(t, alice), newSoftphone(t, bob)
 	a.login(t, account{user: "1001", password: "first-secret", domain: srv.udp, codecs: "pcmu"})

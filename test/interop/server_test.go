@@ -64,8 +64,8 @@ password = "second-secret"
 display = "Bob"
 `
 
-// md5Only is for peers that give up when a challenge names an algorithm they do
-// not know, though another challenge follows: SIPp 3.6, baresip 1.0.
+// md5Only is for SIPp 3.6, which gives up when the first challenge names an
+// algorithm that it does not know, though another one follows.
 const md5Only = `
 [sip]
 digest = ["md5"]
