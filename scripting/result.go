@@ -14,6 +14,8 @@ import (
 func reason(err error) (string, bool) {
 	var failure *b2bua.Failure
 	switch {
+	case errors.Is(err, b2bua.ErrMoved):
+		return b2bua.ErrMoved.Error(), true
 	case errors.Is(err, b2bua.ErrHangup), errors.Is(err, context.Canceled):
 		return "hangup", true
 	case errors.As(err, &failure):

@@ -61,6 +61,33 @@ func (a *API) hangupCall(r *http.Request) (any, error) {
 	}{id}, nil
 }
 
+// Transfer is the body of a transfer.
+type Transfer struct {
+	To  string `json:"to"`  // whom to connect the leg's party with: a target as scripts write it
+	Leg string `json:"leg"` // a or b
+}
+
+func (a *API) transferCall(r *http.Request) (any, error) {
+	id := r.PathValue("id")
+	var t Transfer
+	if err := decode(r, &t); err != nil {
+		return nil, err
+	}
+	if t.To == "" || t.Leg != "a" && t.Leg != "b" {
+		return nil, problem(http.StatusBadRequest, `the body: want {"to": target, "leg": "a" or "b"}`)
+	}
+	if _, ok := a.o.Calls.Call(r.Context(), id); !ok {
+		return nil, noCall(id)
+	}
+	if err := a.o.Calls.Transfer(r.Context(), id, t.To, t.Leg); err != nil {
+		return nil, err
+	}
+	return struct {
+		ID string `json:"id"`
+		Transfer
+	}{id, t}, nil
+}
+
 func noCall(id string) error {
 	return problem(http.StatusNotFound, "there is no call %q in progress", printable(id))
 }

@@ -35,6 +35,9 @@ type Calls interface {
 	Call(ctx context.Context, id string) (Call, bool)
 	// Hangup ends a call; false when there is none of that id.
 	Hangup(ctx context.Context, id string) bool
+	// Transfer connects the party of a leg, "a" or "b", with another target and returns when
+	// that has answered. Its errors are *Error.
+	Transfer(ctx context.Context, id, to, leg string) error
 }
 
 // Scripts are the Lua plugins and, as they are reloaded with it, the configuration.
@@ -94,6 +97,7 @@ func (a *API) routes() {
 	guarded("/status", methods{"GET": a.status})
 	guarded("/calls", methods{"GET": a.listCalls})
 	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})
+	guarded("/calls/{id}/transfer", methods{"POST": a.transferCall})
 	guarded("/scripts", methods{"GET": a.scripts})
 	guarded("/scripts/reload", methods{"POST": a.reload})
 	guarded("/registrations", methods{"GET": a.registrations})

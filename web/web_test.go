@@ -47,6 +47,13 @@ func (e *exchange) Hangup(ctx context.Context, id string) bool {
 	return ok
 }
 
+func (e *exchange) Transfer(_ context.Context, _, to, leg string) error {
+	if to == "user:busy" {
+		return &web.Error{Code: 409, Message: "486 Busy Here"}
+	}
+	return nil
+}
+
 func (e *exchange) Scripts() web.ScriptsStatus                   { return web.ScriptsStatus{Generation: 3} }
 func (e *exchange) Registrations() []web.Registration            { return nil }
 func (e *exchange) Status(context.Context) web.Status            { return web.Status{Version: "v1", Calls: 7} }
@@ -135,6 +142,13 @@ func TestAnswers(t *testing.T) {
 		{"bad limit", request{method: "GET", path: "/api/v1/cdrs?limit=-1"}, 400, `limit`},
 		{"stats by nothing", request{method: "GET", path: "/api/v1/cdrs/stats"}, 400, `want one of`},
 		{"stats", request{method: "GET", path: "/api/v1/cdrs/stats?by=trunk&since=24h"}, 404, `no records are kept`},
+		{"transfer", request{method: "POST", path: "/api/v1/calls/c1/transfer", body: `{"to":"user:1001","leg":"b"}`, header: h{"Content-Type": "application/json"}}, 200, `{"id":"c1","to":"user:1001","leg":"b"}`},
+		{"transfer to the busy", request{method: "POST", path: "/api/v1/calls/c1/transfer", body: `{"to":"user:busy","leg":"b"}`, header: h{"Content-Type": "application/json"}}, 409, `486 Busy Here`},
+		{"transfer of no leg", request{method: "POST", path: "/api/v1/calls/c1/transfer", body: `{"to":"user:1001"}`, header: h{"Content-Type": "application/json"}}, 400, `\"leg\"`},
+		{"transfer to nobody", request{method: "POST", path: "/api/v1/calls/c1/transfer", body: `{"leg":"a"}`, header: h{"Content-Type": "application/json"}}, 400, `\"to\"`},
+		{"transfer without a body", request{method: "POST", path: "/api/v1/calls/c1/transfer"}, 400, `"code":400`},
+		{"transfer of no call", request{method: "POST", path: "/api/v1/calls/c2/transfer", body: `{"to":"user:1001","leg":"a"}`, header: h{"Content-Type": "application/json"}}, 404, `there is no call`},
+		{"transfer by GET", request{method: "GET", path: "/api/v1/calls/c1/transfer"}, 405, `takes POST`},
 		{"hangup", request{method: "DELETE", path: "/api/v1/calls/c1"}, 200, `{"id":"c1"}`},
 		{"hangup again", request{method: "DELETE", path: "/api/v1/calls/c1"}, 404, `"code":404`},
 		{"no calls are a list", request{method: "GET", path: "/api/v1/calls"}, 200, `{"items":[]}`},

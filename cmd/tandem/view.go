@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"runtime"
 	"slices"
 	"strconv"
@@ -43,6 +45,28 @@ func (v *view) Hangup(_ context.Context, id string) bool {
 		v.log.Info("an operator hung up", "call", id)
 	}
 	return ok
+}
+
+// Transfer connects the party of a leg with somebody else.
+func (v *view) Transfer(ctx context.Context, id, to, leg string) error {
+	c, ok := v.sip.Call(id)
+	if !ok {
+		return &web.Error{Code: http.StatusNotFound, Message: fmt.Sprintf("there is no call %q in progress", id)}
+	}
+	v.log.Info("an operator transfers a call", "call", id, "leg", leg, "to", to)
+	err := c.Transfer(ctx, to, leg)
+	var failure *b2bua.Failure
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, b2bua.ErrTarget):
+		return &web.Error{Code: http.StatusBadRequest, Message: err.Error()}
+	case errors.Is(err, b2bua.ErrHangup):
+		return &web.Error{Code: http.StatusConflict, Message: "the call has ended"}
+	case errors.As(err, &failure), errors.Is(err, b2bua.ErrState):
+		return &web.Error{Code: http.StatusConflict, Message: err.Error()}
+	}
+	return err
 }
 
 func callView(c b2bua.Snapshot, now time.Time) web.Call {
