@@ -38,8 +38,8 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		s.options(tx)
 	case sip.REFER:
 		refuse(403, "").respond(tx, dialog.NewTag()) // we call for nobody whom we have not in a call
-	case sip.MESSAGE:
-		refuse(405, "", allowHeader()).respond(tx, dialog.NewTag()) // within a call only
+	case sip.MESSAGE: // RFC 3428: within a call only
+		refuse(405, "", allowHeader()).respond(tx, dialog.NewTag())
 	default: // BYE, INFO… outside a dialog
 		refuse(481, "").respond(tx, dialog.NewTag())
 	}
@@ -91,7 +91,7 @@ func (r *receiver) HandleBad(m *transport.Incoming) {
 	}
 	code := 400
 	if errors.Is(m.Err, transport.ErrTooLarge) {
-		code = 513 // RFC 3261 §21.5.14
+		code = 513 // RFC 3261 §21.5.7
 	}
 	_ = s.tx.Reply(req, m.Flow, transaction.NewResponse(req, code, Phrase(code), dialog.NewTag()))
 }

@@ -37,6 +37,9 @@ func (s *Server) register(tx *transaction.Server) {
 		for _, c := range contacts {
 			res.AppendHeader(c.Header(now))
 		}
+		for _, v := range headersOf(req, "Path") {
+			res.AppendHeader(sip.NewHeader("Path", v)) // RFC 3327 §5.3
+		}
 		res.AppendHeader(sip.NewHeader("Date", now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))) // RFC 3261 §20.17
 	case 423:
 		res.AppendHeader(sip.NewHeader("Min-Expires", strconv.Itoa(int(s.o.Registrar.MinExpires().Seconds()))))

@@ -77,7 +77,7 @@ func (s *Server) contacts(target, user string) []branch {
 			to.Host, to.Port = s.o.Domain, 0
 		}
 		to.UriParams = nil
-		out = append(out, branch{target: target, uri: b.URI, to: to, flow: b.Flow})
+		out = append(out, branch{target: target, uri: b.URI, to: to, route: b.Path, flow: b.Flow}) // RFC 3327 §5.1: the way back
 	}
 	return out
 }

@@ -39,7 +39,7 @@ func allowHeader() Header { return Header{"Allow", allowed} }
 // validate checks what every request must have, whatever it asks for.
 func validate(req *sip.Request) *problem {
 	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
-		return refuse(505, "") // RFC 3261 §21.5.7
+		return refuse(505, "") // RFC 3261 §21.5.6
 	}
 	if p := mandatory(req); p != nil {
 		return p
