@@ -99,8 +99,10 @@ func (l *Layer) dial(ctx context.Context, to peer) (*conn, error) {
 func (l *Layer) connect(to peer, d *dialling) {
 	ctx, cancel := context.WithTimeout(l.dialCtx, l.o.ConnectTimeout)
 	defer cancel()
-	d.err = errPanic
-	l.Guard(Flow{}, func() { d.conn, d.err = l.reach(ctx, to) })
+	d.err = l.protect(Flow{}, func() (err error) {
+		d.conn, err = l.reach(ctx, to)
+		return err
+	})
 	l.mu.Lock()
 	delete(l.dialled, to)
 	l.mu.Unlock()

@@ -367,10 +367,10 @@ func TestPanicsOutsideMessages(t *testing.T) {
 	far := serve(t, Options{Network: n}, newInbox(), "tcp://127.0.0.1:5070")
 	to := target(TCP, far.Endpoints()[0].Addr)
 	l := serve(t, Options{Network: rudeNetwork{n, true}, DNS: []netip.AddrPort{mustAddrPort("10.0.0.53:53")}}, in, "udp://127.0.0.1:5060")
-	if _, err := l.Connect(background(), to); !errors.Is(err, errPanic) {
+	if _, err := l.Connect(background(), to); !errors.Is(err, errFault) {
 		t.Errorf("dial: %v", err)
 	}
-	if _, err := l.Resolve(background(), uri(t, "sip:a@example.com:5060")); !errors.Is(err, errPanic) {
+	if _, err := l.Resolve(background(), uri(t, "sip:a@example.com:5060")); !errors.Is(err, errFault) {
 		t.Errorf("look-up: %v", err)
 	}
 	reader := serve(t, Options{Network: rudeNetwork{n, false}}, in, "udp://127.0.0.1:5061")
@@ -378,7 +378,7 @@ func TestPanicsOutsideMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := in.flowEnd(t); !errors.Is(err, errPanic) || f.Alive() {
+	if err := in.flowEnd(t); !errors.Is(err, errFault) || f.Alive() {
 		t.Errorf("read: %v", err)
 	}
 	if a, b := l.Counts().Panics, reader.Counts(); a < 2 || b.Panics != 1 || b.Conns != 0 {

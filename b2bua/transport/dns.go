@@ -88,8 +88,10 @@ func (n *names) lookup(ctx context.Context, name string, kind uint16) ([]dns.RR,
 
 // inquire asks for all who wait, and keeps what it learns.
 func (n *names) inquire(q question, i *inquiry) {
-	i.err = errPanic
-	n.l.Guard(Flow{}, func() { i.answer, i.err = n.ask(n.l.dialCtx, q) })
+	i.err = n.l.protect(Flow{}, func() (err error) {
+		i.answer, err = n.ask(n.l.dialCtx, q)
+		return err
+	})
 	now := n.l.o.Clock.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -42,15 +42,23 @@ func (l *Layer) deliver(m *Incoming) {
 	l.handler.HandleMessage(m)
 }
 
-// Guard runs what a timer of the transactions above calls back, or what reads from the network
-// beside messages: a panic there is counted and logged as one in a read message is.
+// Guard runs what a timer of the transactions above calls back: a panic there is counted and
+// logged as one in a read message is.
 func (l *Layer) Guard(f Flow, do func()) {
 	defer l.recovered(f)
 	do()
 }
 
-// errPanic is how what a panic cut short has ended.
-var errPanic = errors.New("internal error")
+// errFault is the end of what met a panic.
+var errFault = errors.New("internal error")
+
+// protect runs what reads from the network but messages: handshakes, framing, the answers of
+// name servers. A panic there is the error of that one connection or question.
+func (l *Layer) protect(f Flow, do func() error) error {
+	err := errFault
+	l.Guard(f, func() { err = do() })
+	return err
+}
 
 func (l *Layer) recovered(f Flow) {
 	r := recover()

@@ -70,8 +70,7 @@ func (c *conn) key() peer { return peer{c.p, c.remote, c.host} }
 
 // serve reads until the connection ends, then tells the handler.
 func (c *conn) serve() {
-	err := errPanic
-	c.l.Guard(c.flow(), func() { err = c.live() })
+	err := c.l.protect(c.flow(), c.live)
 	c.finish(err, c.l.o.WriteTimeout)
 	c.linger()
 	c.l.forget(c)
@@ -79,14 +78,6 @@ func (c *conn) serve() {
 	err = c.err // the first reason, which may be our own closing
 	c.mu.Unlock()
 	c.l.flowClosed(c.flow(), err)
-}
-
-func (c *conn) talk() error {
-	if err := c.open(); err != nil {
-		return err
-	}
-	c.l.enter(c)
-	return c.read()
 }
 
 // live reads as long as there is something to read.
