@@ -79,7 +79,7 @@ func (s *Server) authenticate(tx *transaction.Server) (user string, p *problem) 
 	case auth.Unmatched:
 		return "", s.challenge(tx, false, auth.MD5)
 	}
-	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", name), sourceOf(tx.Flow()),
+	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "authentication failed", slog.String("user", clip(name, 128)), sourceOf(tx.Flow()),
 		slog.String("method", string(tx.Request().Method)))
 	return "", refuse(403, "")
 }

@@ -59,7 +59,7 @@ func failure(code int, reason string) *Failure {
 	if reason == "" {
 		reason = Phrase(code)
 	}
-	return &Failure{Code: code, Reason: reason, State: stateOf(code)}
+	return &Failure{Code: code, Reason: clip(reason, 128), State: stateOf(code)}
 }
 
 // mediaFailure maps an error of the media engine to the answer a caller gets.

@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -59,6 +60,8 @@ func floods() []flood {
 		{name: "quotes without end", text: with("m: " + many(`"`, 60_001) + "\r\n"), udp: 400, tcp: 400},
 		{name: "60,000 escapes", text: with(`m: "` + many(`\"`, 30_000) + "\" <sip:a@b.example>\r\n"), udp: 200, tcp: 200},
 		{name: "a URI of 60,000", text: strings.Replace(with(""), "sip:x@10.0.0.1 ", "sip:"+many("x", 60_000)+"@10.0.0.1 ", 1), udp: 414, tcp: 414},
+		{name: "a parameter of 60,000 in the URI", text: strings.Replace(with(""), "10.0.0.1 ", "10.0.0.1;p="+many("x", 60_000)+" ", 1), udp: 414, tcp: 414},
+		{name: "a tel URI of 60,000", text: strings.Replace(with(""), "sip:x@10.0.0.1 ", "tel:"+many("1", 60_000)+" ", 1), udp: 414, tcp: 414},
 		{name: "a From of 60,000", text: strings.Replace(with(""), "a@b", many("a", 60_000)+"@b", 1), udp: 200, tcp: 200},
 		{name: "a Call-ID of 60,000", text: strings.Replace(with(""), "Call-ID: ", "Call-ID: "+many("c", 60_000), 1), udp: 200, tcp: 200},
 		{name: "a branch of 60,000", text: strings.Replace(with(""), "z9hG4bK", "z9hG4bK"+many("b", 60_000), 1), udp: 200, tcp: 200},
@@ -249,6 +252,39 @@ func mangled(r *rand.Rand, seeds [][]byte) []byte {
 		}
 	}
 	return b
+}
+
+// TestLongWordsStayShort: what one peer writes at length reaches neither the log nor another
+// peer at that length.
+func TestLongWordsStayShort(t *testing.T) {
+	log, long := &safeBuffer{}, strings.Repeat("x", 5000)
+	bridging := func(ctx context.Context, c *Call) error {
+		_, err := c.BridgeTo(ctx, []string{"sip:b@10.0.1.2"}, DialOptions{})
+		return err
+	}
+	inWorld(t, bridging, func(w *world) {
+		w.server.o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		a, b := w.wire("udp", 1), w.wire("udp", 2)
+		text := strings.NewReplacer("a@b.example", long+"@b.example", "flood-{n}", "flood-"+long, "{n}", "1").Replace(floodInvite)
+		a.send(text + "Content-Length: 0\r\n\r\n")
+		invite, _ := b.next(time.Second)
+		b.send(strings.Replace(invite.answer(603), "603 ", "603 "+long, 1))
+		r := a.final()
+		if status, _, _ := strings.Cut(r.text, "\r\n"); r.code != 603 || len(status) > 200 {
+			t.Errorf("refused with %.400s…", r.text)
+		}
+		a.send(strings.Replace(text, "INVITE", "ACK", 2) + "Content-Length: 0\r\n\r\n")
+		w.last()
+		lines := strings.Split(log.String(), "\n")
+		for _, line := range lines {
+			if len(line) > 1000 {
+				t.Errorf("a log line of %d bytes: %.300s…", len(line), line)
+			}
+		}
+		if len(lines) < 3 {
+			t.Errorf("%d lines logged: nothing is proved", len(lines))
+		}
+	})
 }
 
 // inQuietWorld is inWorld for what is measured: alone, without a log, keeping no records.

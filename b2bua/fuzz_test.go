@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,6 +115,83 @@ func FuzzOffer(f *testing.F) {
 	})
 }
 
+// FuzzResponses has the far end of a bridged call answer our INVITE, and whatever we send it
+// then, with what the fuzzer makes of responses.
+func FuzzResponses(f *testing.F) {
+	for _, name := range []string{"unreason", "noreason", "scalarlg", "bigcode", "bcast"} {
+		b, err := os.ReadFile(filepath.Join("testdata", "torture", name+".sip"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(strings.ReplaceAll(string(b), "\n", "\r\n")))
+	}
+	response := func(line, more, body string) string {
+		if body != "" {
+			more += "Content-Type: application/sdp\r\n"
+		}
+		return "SIP/2.0 " + line + "\r\nVia: {via}\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {callid}\r\nCSeq: {cseq}\r\nContact: <sip:b@10.0.1.2>\r\n" +
+			more + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	}
+	ok := response("200 OK", "Session-Expires: 90;refresher=uas\r\nRequire: timer\r\nRecord-Route: <sip:10.0.1.2;lr>\r\n", fuzzSDP)
+	for _, s := range []string{
+		response("180 Ringing", "", "") + fuzzBreak + ok,
+		response("183 Progress", "Require: 100rel\r\nRSeq: 17\r\n", fuzzSDP) + fuzzBreak + response("200 OK", "", "") + fuzzBreak + ok,
+		response("183 Progress", "", fuzzSDP) + fuzzBreak + strings.Replace(ok, "{to}", "{to}2", 1) + fuzzBreak + ok,
+		response("302 Moved", "Contact: <sip:c@10.0.1.2>;q=0.3, <sip:701@10.0.0.1>\r\nRetry-After: 5 (soon)\r\n", "") + fuzzBreak + ok,
+		response("422 Too Small", "Min-SE: 1800\r\n", "") + fuzzBreak + ok,
+		response("401 Unauthorized", "WWW-Authenticate: Digest realm=\"x\", nonce=\"y\", qop=\"auth\"\r\n", ""),
+		response("491 Request Pending", "Reason: Q.850;cause=17;text=\"busy\"\r\n", ""),
+		response("503 No", "Retry-After: 1\r\n", ""), response("199 Gone", "", "") + fuzzBreak + response("600 Busy", "", ""),
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 20_000 {
+			return
+		}
+		inFuzzWorld(t, func(w *world) {
+			a, b := w.wire("udp", 3), w.wire("udp", 2)
+			a.send(strings.ReplaceAll(fuzzBridged, "{length}", fmt.Sprint(len(fuzzSDP))) + fuzzSDP)
+			last, ok := b.next(time.Second)
+			if !ok || !strings.HasPrefix(last.text, "INVITE") {
+				t.Fatalf("no INVITE but %q", last.text)
+			}
+			for part := range bytes.SplitSeq(data, []byte(fuzzBreak)) {
+				text := string(part)
+				for k, v := range last.copied() {
+					text = strings.ReplaceAll(text, "{"+k+"}", v)
+				}
+				b.send(strings.ReplaceAll(text, "{sdp}", fuzzSDP))
+				for {
+					r, ok := b.next(700 * time.Millisecond)
+					if !ok {
+						break
+					}
+					wellFormed(t, r)
+					if !strings.HasPrefix(r.text, "ACK") && r.code == 0 {
+						last = r
+					}
+				}
+			}
+			for {
+				r, ok := a.next(time.Second)
+				if !ok {
+					break
+				}
+				wellFormed(t, r)
+				if r.code == 200 {
+					a.within(r, "ACK", 1)
+					a.within(r, "BYE", 2)
+				}
+			}
+			a.ping("fuzz")
+		})
+	})
+}
+
+const fuzzBridged = "INVITE sip:701@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.3;rport;branch=z9hG4bKa1\r\nFrom: <sip:c@10.0.1.3>;tag=c\r\nTo: <sip:701@10.0.0.1>\r\n" +
+	"Call-ID: answer\r\nCSeq: 1 INVITE\r\nContact: <sip:c@10.0.1.3>\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n"
+
 // offerIn calls with body as the offer, and offers it again within the call.
 func offerIn(t *testing.T, x *wire, body []byte) {
 	invite := fmt.Sprintf("INVITE sip:700@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.1;rport;branch=z9hG4bKo{n}\r\nFrom: <sip:a@10.0.1.1>;tag=mine\r\n"+
@@ -164,8 +242,7 @@ func answersOffer(t *testing.T, r reply, offer []byte) {
 
 // answerWith has a call bridged to b, which answers with body.
 func answerWith(t *testing.T, a, b *wire, body []byte) {
-	a.send(fmt.Sprintf("INVITE sip:701@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.1.3;rport;branch=z9hG4bKa1\r\nFrom: <sip:c@10.0.1.3>;tag=c\r\nTo: <sip:701@10.0.0.1>\r\n"+
-		"Call-ID: answer\r\nCSeq: 1 INVITE\r\nContact: <sip:c@10.0.1.3>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", len(fuzzSDP), fuzzSDP))
+	a.send(strings.ReplaceAll(fuzzBridged, "{length}", fmt.Sprint(len(fuzzSDP))) + fuzzSDP)
 	invite, ok := b.next(time.Second)
 	if !ok || !strings.HasPrefix(invite.text, "INVITE") {
 		t.Fatalf("no INVITE but %q", invite.text)

@@ -34,6 +34,14 @@ func headersOf(m headerSource, name string) []string {
 	return out
 }
 
+// clip shortens what a peer wrote for a log line, or for another peer.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
 // headersNamed finds a header by its name or its compact form (RFC 3261 §7.3.3).
 func headersNamed(m headerSource, name string) []sip.Header {
 	hs := m.GetHeaders(name)

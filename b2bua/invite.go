@@ -121,7 +121,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 		c.shared.linked, c.source, c.depth = parent.LinkedID(), parent.source, parent.depth+1
 	}
 	c.clock = guardedClock{s.o.Clock, c}
-	c.log = s.o.Log.With("call", c.id, "sip_call_id", req.CallID().Value())
+	c.log = s.o.Log.With("call", c.id, "sip_call_id", clip(req.CallID().Value(), 128))
 	c.shared.number = numberOf(&req.Recipient)
 	c.state.Store(StateNew)
 	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
@@ -133,7 +133,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	c.caller, c.first, l.identity = l, l, id
 	c.legs = []*Leg{l}
 	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)
-	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", c.from.User), slog.String("number", c.shared.number),
+	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", clip(c.from.User, 128)), slog.String("number", c.shared.number),
 		slog.String("source", l.remote), slog.String("user", id.User))
 	return c, nil
 }

@@ -47,7 +47,7 @@ func validate(req *sip.Request) *problem {
 	if scheme := strings.ToLower(req.Recipient.Scheme); scheme != "sip" && scheme != "sips" && scheme != "tel" {
 		return refuse(416, "") // RFC 3261 §8.2.2.1
 	}
-	if len(req.Recipient.User)+len(req.Recipient.Host) > maxURI {
+	if tooLong(&req.Recipient) {
 		return refuse(414, "") // RFC 3261 §21.4.12
 	}
 	if len(req.Recipient.Headers) > 0 {
@@ -62,9 +62,17 @@ func validate(req *sip.Request) *problem {
 	return extensions(req)
 }
 
-// maxURI is the longest Request-URI we look at, in bytes without its parameters. It goes into
-// the record, the log and the INVITEs of our own.
+// maxURI is the longest Request-URI we look at, in bytes. It goes into the record, the log and
+// the INVITEs of our own.
 const maxURI = 1024
+
+func tooLong(u *sip.Uri) bool {
+	n := len(u.User) + len(u.Password) + len(u.Host)
+	for _, p := range u.UriParams {
+		n += len(p.K) + len(p.V) + 2
+	}
+	return n > maxURI || u.Scheme == "tel" && len(u.Raw()) > maxURI
+}
 
 // mandatory: RFC 3261 §8.1.1.
 func mandatory(req *sip.Request) *problem {
