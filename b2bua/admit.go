@@ -32,12 +32,21 @@ func (s *Server) denied(f transport.Flow) bool {
 }
 
 // identify says who sent a request, or how to refuse it: a source that the access list
-// trusts, or a user who answers the challenge. Credentials that a trusted source sends are
-// checked all the same, for they set the user.
+// trusts, a trunk, or a user who answers the challenge. Credentials that a trusted source or
+// a trunk sends are checked all the same, for they set the user.
 func (s *Server) identify(tx *transaction.Server) (auth.Identity, *problem) {
 	var id auth.Identity
 	id.Trusted = s.acl.Load().Decide(tx.Flow().Remote().Addr()) == auth.Trusted
-	if _, sent := s.credentials(tx); sent || !id.Trusted {
+	header, sent := s.credentials(tx)
+	if t := s.trunkOf(tx.Flow(), tx.Request()); t != nil && header == "" {
+		if user, ok := s.o.Registrar.FlowUser(tx.Flow(), tx.Request().From().Address.User); ok {
+			id.User = user
+		} else {
+			id.Trunk = t.Name()
+		}
+		return id, nil
+	}
+	if sent || !id.Trusted {
 		user, p := s.authenticate(tx)
 		if p != nil {
 			return id, p

@@ -38,6 +38,7 @@ type Call struct {
 	invite   *sip.Request
 	first    *Leg // the caller's, whatever becomes of it
 	from, to Address
+	dialled  string // the number, as a trunk's rules have it
 	identity auth.Identity
 	source   Source
 	started  time.Time

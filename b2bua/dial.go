@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tandem/b2bua/auth"
@@ -115,8 +116,10 @@ func (d *dialling) next() {
 			}
 			d.live = append(d.live, l)
 		}
-		for _, l := range d.live {
-			l.start()
+		for _, l := range slices.Clone(d.live) { // one that cannot be tried leaves at once
+			if l.dialling == d {
+				l.start()
+			}
 		}
 		return
 	}

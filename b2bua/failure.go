@@ -3,6 +3,7 @@ package b2bua
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"tandem/media"
 	"tandem/media/sdp"
@@ -21,6 +22,9 @@ type Failure struct {
 	State  State  // busy, noanswer, cancelled or failed
 
 	Contacts []string // of a 3xx that was not followed
+
+	silent     bool          // no response came: a time-out, or a transport error
+	retryAfter time.Duration // what the response asks for
 }
 
 func (f *Failure) Error() string { return fmt.Sprintf("%d %s", f.Code, f.Reason) }

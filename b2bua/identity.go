@@ -32,17 +32,19 @@ func privacyAsked(m headerSource) bool {
 
 // identify passes on what is known of the caller's identity: the Privacy it asked for, and,
 // from a source that may say so, who was called before (RFC 5806, RFC 7044).
-func (c *Call) identify(req *sip.Request, o DialOptions) {
+func (l *Leg) identify(req *sip.Request, o DialOptions) {
+	c := l.call()
+	l.assert(req, o)
 	if c.anonymous(o) {
 		req.AppendHeader(sip.NewHeader("Privacy", "id"))
 		return
 	}
-	if !c.identity.Trusted && c.identity.Trunk == "" {
+	if !c.believed() {
 		return
 	}
 	for _, name := range []string{"Diversion", "History-Info"} {
 		for i, v := range headersOf(c.invite, name) {
-			if i < maxRedirects && len(v) < reasonCap {
+			if i < maxRedirects && len(v) < reasonCap && !l.drops(name) {
 				req.AppendHeader(sip.NewHeader(name, v))
 			}
 		}
@@ -53,7 +55,7 @@ func (c *Call) identify(req *sip.Request, o DialOptions) {
 // trusted peer's P-Asserted-Identity or Remote-Party-ID (RFC 3325 §9.1), else the
 // authenticated user.
 func (c *Call) Identity() (Address, bool) {
-	if c.identity.Trusted || c.identity.Trunk != "" {
+	if c.believed() {
 		for _, name := range []string{"P-Asserted-Identity", "Remote-Party-ID"} {
 			if v, ok := headerOf(c.invite, name); ok {
 				var u sip.Uri

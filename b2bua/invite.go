@@ -43,7 +43,12 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 		return
 	}
 	c.caller.fresh.refresh = fresh
+	if p := s.seat(c); p != nil {
+		p.respond(tx, tag)
+		return
+	}
 	if ok, retry := s.admit(c); !ok {
+		c.caller.seat.Leave(nil)
 		s.o.Log.Warn("call refused: no room or draining", sourceOf(tx.Flow()))
 		unavailable(retry).respond(tx, tag)
 		return
@@ -122,7 +127,8 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	}
 	c.clock = guardedClock{s.o.Clock, c}
 	c.log = s.o.Log.With("call", c.id, "sip_call_id", clip(req.CallID().Value(), 128))
-	c.shared.number = numberOf(&req.Recipient)
+	c.dialled = numberOf(&req.Recipient)
+	c.shared.number = c.dialled
 	c.state.Store(StateNew)
 	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
 		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(req.Body()), theirs: slices.Clone(req.Body()), byeLater: -1}
@@ -132,6 +138,9 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	l.home = c
 	c.caller, c.first, l.identity = l, l, id
 	c.legs = []*Leg{l}
+	if t, ok := s.trunks.Trunk(id.Trunk); ok && parent == nil {
+		c.arrive(t)
+	}
 	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)
 	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", clip(c.from.User, 128)), slog.String("number", c.shared.number),
 		slog.String("source", l.remote), slog.String("user", id.User))

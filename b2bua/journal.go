@@ -71,9 +71,9 @@ func (c *Call) record() *store.Call {
 	r := &store.Call{
 		ID: c.id, LinkedID: c.LinkedID(), Node: c.server.o.Node, Direction: c.direction(),
 		FromUser: c.from.User, FromHost: c.from.Host, FromDisplay: c.from.Display,
-		ToUser: numberOf(&c.invite.Recipient), ToHost: c.invite.Recipient.Host,
+		ToUser: c.calledNumber(), ToHost: c.invite.Recipient.Host,
 		Source:   c.source.Transport + ":" + netip.AddrPortFrom(c.source.IP, uint16(c.source.Port)).String(),
-		AuthUser: c.identity.User, Trunk: c.identity.Trunk,
+		AuthUser: c.identity.User, Trunk: c.trunkName(),
 		StartMS: c.started.UnixMilli(), RingMS: c.ms(c.times.ring), AnswerMS: c.ms(c.times.answer), EndMS: c.ms(c.times.end),
 		Recording: c.recording,
 	}
@@ -126,8 +126,11 @@ func (c *Call) finishRecord() {
 }
 
 func (c *Call) direction() string {
-	if c.identity.Trunk != "" {
+	switch {
+	case c.identity.Trunk != "":
 		return store.Inbound
+	case c.outboundTrunk() != "":
+		return store.Outbound
 	}
 	return store.Internal
 }
@@ -165,7 +168,7 @@ func causeOf(code int) int64 {
 func (l *Leg) row() store.Leg {
 	c, st := l.call(), l.rec.stats
 	r := store.Leg{
-		CallID: c.id, Seq: int64(l.seq) + 1, Role: l.role, SIPCallID: l.callID, Target: l.target,
+		CallID: c.id, Seq: int64(l.seq) + 1, Role: l.role, SIPCallID: l.callID, Target: l.target, Trunk: l.trunkName(),
 		Remote: l.remote, UserAgent: l.userAgent, Codec: l.rec.codec, SRTP: "off",
 		InviteMS: c.ms(l.rec.invited), First18xMS: c.ms(l.rec.first18x), AnswerMS: c.ms(l.rec.answered), EndMS: c.ms(l.rec.ended),
 		SIPCode: int64(l.rec.code), Reason: l.rec.reason,

@@ -12,6 +12,7 @@ import (
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
+	"tandem/b2bua/trunk"
 	"tandem/clock"
 	"tandem/media"
 	"tandem/media/sdp"
@@ -43,6 +44,9 @@ type Leg struct {
 	target           string  // how the script named it
 	uri              sip.Uri // Request-URI of our INVITE
 	branch           branch
+	trunk            *trunk.Trunk                  // that it came by or goes by; nil: none
+	seat             *trunk.Seat                   // its place there
+	inviteFlow       transport.Flow                // that our INVITE went by
 	flow             transport.Flow                // where requests go
 	flowHop          string                        // the next hop that flow leads to, where it was looked up
 	outbox           []func(transport.Flow, error) // waits for the way to the next hop
@@ -73,12 +77,14 @@ type Leg struct {
 	lateAnswer   []byte                  // that goes into it
 	awaitACK     bool                    // our offer is in the 2xx, the answer comes in the ACK
 	reinvite     *transaction.Server
-	offering     *offering   // our offer that has no answer yet
-	toOffer      *offering   // the next one
-	patience     clock.Timer // how long it may ring, if that is less than the others
-	glare        clock.Timer // until an offer that met 491 is sent again
-	held         bool        // the far end listens no more
-	heldMusic    bool        // it hears music because the other side is on hold
+	reoffered    *sip.Request // our last re-INVITE
+	offering     *offering    // our offer that has no answer yet
+	toOffer      *offering    // the next one
+	patience     clock.Timer  // how long it may ring, if that is less than the others
+	silence      clock.Timer  // how long a host of a trunk may say nothing
+	glare        clock.Timer  // until an offer that met 491 is sent again
+	held         bool         // the far end listens no more
+	heldMusic    bool         // it hears music because the other side is on hold
 	fresh        freshness
 	reliable     reliability
 	by           Side // who ended it
@@ -92,6 +98,9 @@ type Leg struct {
 	inviting     bool // our INVITE has had no final answer yet
 	unacked      bool // our 2xx has had no ACK yet
 	byeLater     int  // hung up before the ACK: the Q.850 cause of the BYE to send then, -1 for none
+
+	attempt   *auth.Attempt // at our INVITE, where the trunk may challenge it
+	answering int           // requests within the dialog that may be challenged
 
 	identity  auth.Identity // of who called us; party says who the far end is
 	carried   sdp.Direction // what we asked of it for the other side's sake
@@ -139,7 +148,7 @@ func (l *Leg) name() string {
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
 // CANCEL, and a BYE must wait for the ACK.
 func (l *Leg) pending() bool {
-	return l.inviting || l.unacked || l.offering != nil || l.leaving != nil || len(l.outbox) > 0
+	return l.inviting || l.unacked || l.answering > 0 || l.offering != nil || l.leaving != nil || len(l.outbox) > 0
 }
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.
@@ -176,11 +185,12 @@ func (l *Leg) ended(code int, reason string) {
 	}
 	l.fresh.stop()
 	l.reliable.stop()
-	for _, t := range []clock.Timer{l.glare, l.patience} {
+	for _, t := range []clock.Timer{l.glare, l.patience, l.silence} {
 		if t != nil {
 			t.Stop()
 		}
 	}
+	l.leaveTrunk()
 	l.closeMedia()
 	if c.transfer != nil {
 		c.transfer.left(l)

@@ -15,15 +15,21 @@ import (
 )
 
 // request sends a request within the leg's dialog to its next hop.
-func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) {
+func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) { l.requestOn(l.dialog, req, h) }
+
+// requestOn is request for any of the leg's dialogs.
+func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.ClientHandler) {
 	s := l.call().server
-	l.reach(func(f transport.Flow, err error) {
+	l.reachOn(d, func(f transport.Flow, err error) {
 		if err != nil {
 			h.HandleEnd(nil, err)
 			return
 		}
-		if req.Method != sip.BYE && req.Contact() == nil {
+		if req.Method != sip.BYE && req.Method != sip.PRACK && req.Contact() == nil {
 			req.AppendHeader(&sip.ContactHeader{Address: s.address(f, "")})
+		}
+		if login := l.loginFor(f); login != nil {
+			h = l.answer(login, d, req, h)
 		}
 		if _, err := s.tx.Send(f, req, h); err != nil {
 			h.HandleEnd(nil, err)
@@ -154,6 +160,11 @@ func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
 	ack := d.Ack(seq)
 	if len(l.lateAnswer) > 0 && d == l.dialog && seq == l.ours.CSeq().SeqNo {
 		setBody(ack, l.lateAnswer)
+	}
+	if l.ours != nil && seq == l.ours.CSeq().SeqNo {
+		sign(ack, l.ours)
+	} else if l.reoffered != nil && seq == l.reoffered.CSeq().SeqNo {
+		sign(ack, l.reoffered)
 	}
 	l.reachOn(d, func(f transport.Flow, err error) {
 		if err == nil {

@@ -15,6 +15,7 @@ import (
 
 // newLeg makes the leg of one branch.
 func (c *Call) newLeg(d *dialling, b branch) *Leg {
+	b.place(c.clock.Now())
 	l := &Leg{role: "b", seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow, remote: b.uri.String(),
 		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
 	l.rec.invited = c.clock.Now()
@@ -27,17 +28,26 @@ func (c *Call) newLeg(d *dialling, b branch) *Leg {
 // start finds the way to the leg's target and sends its INVITE.
 func (l *Leg) start() {
 	c := l.call()
+	if !l.board() {
+		return
+	}
 	if !l.flow.IsZero() {
 		l.sendInvite()
 		return
 	}
-	hop := l.uri
-	if len(l.branch.route) > 0 {
-		hop = l.branch.route[0]
+	b, hop := l.branch, l.uri
+	if len(b.route) > 0 {
+		hop = b.route[0]
 	}
 	l.inviting = true // the call waits for what the goroutine posts
 	c.aside(func() {
-		f, err := c.server.connect(c.server.ctx, hop)
+		var f transport.Flow
+		var err error
+		if b.trunk != nil {
+			f, err = c.server.reachHop(c.server.ctx, &b)
+		} else {
+			f, err = c.server.connect(c.server.ctx, hop)
+		}
 		l.post(func(*Call) { l.connected(f, err) })
 	})
 }
@@ -49,7 +59,7 @@ func (l *Leg) connected(f transport.Flow, err error) {
 	}
 	if err != nil {
 		l.call().log.Info("target not reached", "target", l.target, "err", err)
-		l.failed(&Failure{Code: 503, Reason: "unreachable: " + err.Error(), State: StateFailed})
+		l.failed(&Failure{Code: 503, Reason: "unreachable: " + err.Error(), State: StateFailed, silent: true})
 		return
 	}
 	l.flow = f
@@ -75,6 +85,7 @@ func (l *Leg) sendInvite() {
 	}
 	l.remote = l.flow.Remote().String()
 	l.flowHop = l.uri.String()
+	l.inviteFlow = l.flow
 	l.ours = l.invite()
 	if l.flow.IsLoop() {
 		c.server.expectLoop(l.callID, c, l.dialling.identity())
@@ -86,10 +97,11 @@ func (l *Leg) sendInvite() {
 	tx, err := c.server.tx.Send(l.flow, l.ours, &inviteClient{l, l.inviteTx})
 	if err != nil {
 		l.inviting = false
-		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed})
+		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed, silent: true})
 		return
 	}
 	l.client = tx
+	l.expectAnswer()
 }
 
 // maxDepth bounds calls to ourselves within calls to ourselves.
@@ -105,22 +117,7 @@ func (l *Leg) invite() *sip.Request {
 	for _, r := range l.branch.route {
 		req.AppendHeader(&sip.RouteHeader{Address: r})
 	}
-	from := s.address(l.flow, escape(c.from.User))
-	from.UriParams = nil
-	if opts.From != "" {
-		from.User = escape(opts.From)
-	}
-	if s.o.Domain != "" {
-		from.Host, from.Port = s.o.Domain, 0
-	}
-	display := c.from.Display
-	if opts.Display != "" || opts.From != "" {
-		display = opts.Display
-	}
-	if c.anonymous(opts) {
-		// RFC 3323 §4.1.1.3
-		from, display = sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}, "Anonymous"
-	}
+	from, display := l.from(opts)
 	callID := sip.CallIDHeader(l.callID)
 	hops := c.hopsLeft()
 	req.AppendHeader(&sip.FromHeader{DisplayName: quotable(display), Address: from, Params: sip.HeaderParams{{K: "tag", V: l.localTag}}})
@@ -133,11 +130,13 @@ func (l *Leg) invite() *sip.Request {
 	l.refreshOffer(req)
 	opts.Headers.addTo(req)
 	opts.Each[l.target].Headers.addTo(req)
-	c.identify(req, opts)
+	l.identify(req, opts)
+	l.carryHeaders(req)
 	if l.branch.diversion != "" {
 		req.AppendHeader(sip.NewHeader("Diversion", l.branch.diversion))
 	}
 	setBody(req, l.offer)
+	l.authorize(req)
 	return req
 }
 
@@ -191,6 +190,7 @@ type inviteResponse struct {
 
 func (e *inviteResponse) apply(c *Call) {
 	l, res := e.leg, e.res
+	l.heardFrom(res.StatusCode)
 	switch {
 	case res.StatusCode == 100:
 	case res.StatusCode < 200:
@@ -198,11 +198,13 @@ func (e *inviteResponse) apply(c *Call) {
 	case res.StatusCode < 300:
 		l.accepted(res)
 	case res.StatusCode == 422 && l.longer(res):
+	case (res.StatusCode == 401 || res.StatusCode == 407) && l.challenged(res):
 	case res.StatusCode < 400 && l.redirected(res):
 	default:
 		l.inviting = false
 		l.explained(res)
 		f := failure(res.StatusCode, res.Reason)
+		f.retryAfter = seconds(res, "Retry-After")
 		if res.StatusCode < 400 {
 			for _, u := range redirectContacts(res) {
 				f.Contacts = append(f.Contacts, u.String())
@@ -232,7 +234,9 @@ func (e *inviteEnded) apply(c *Call) {
 	if isTimeout(e.err) {
 		code = 408
 	}
-	l.failed(failure(code, ""))
+	f := failure(code, "")
+	f.silent = true
+	l.failed(f)
 }
 
 // longer sends the INVITE again with the session interval that a 422 asks for (RFC 4028
@@ -264,7 +268,7 @@ func (l *Leg) again(req *sip.Request) {
 
 // failed ends a leg that did not answer.
 func (l *Leg) failed(f *Failure) {
-	if l.state == legAnswered || l.state == legEnded {
+	if l.state == legAnswered || l.state == legEnded || l.failover(f) {
 		return
 	}
 	c := l.call()
@@ -416,13 +420,8 @@ func (l *Leg) disown(d *dialog.Dialog, res *sip.Response, seq uint32) {
 	l.disowned = append(l.disowned, d)
 	d.Update(res)
 	l.acknowledge(d, seq)
-	s, bye := l.call().server, d.Request(sip.BYE)
 	l.call().note(l.name(), "sip", "200 not wanted any more: BYE sent")
-	l.reachOn(d, func(f transport.Flow, err error) {
-		if err == nil {
-			_, _ = s.tx.Send(f, bye, ignore{})
-		}
-	})
+	l.requestOn(d, d.Request(sip.BYE), ignore{})
 }
 
 // resentAnswer is a 2xx that came when its transaction was gone: our ACK was lost.

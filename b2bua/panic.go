@@ -62,6 +62,7 @@ func (c *Call) drop() {
 		c.attempt(func() { l.ended(500, "") })
 		c.attempt(l.closeMedia)
 		l.state = legEnded
+		l.answering = 0
 		l.inviting, l.unacked, l.offering, l.leaving, l.outbox = false, false, nil, nil, nil
 	}
 	select {

@@ -11,7 +11,6 @@ import (
 
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
-	"tandem/b2bua/transport"
 	"tandem/clock"
 )
 
@@ -174,11 +173,6 @@ func (l *Leg) prack(d *dialog.Dialog, res *sip.Response) bool {
 	req := d.Request(sip.PRACK)
 	req.AppendHeader(sip.NewHeader("RAck", fmt.Sprintf("%d %d INVITE", seq, l.ours.CSeq().SeqNo)))
 	l.call().note(l.name(), "sip", "PRACK sent")
-	s := l.call().server
-	l.reachOn(d, func(f transport.Flow, err error) {
-		if err == nil {
-			_, _ = s.tx.Send(f, req, ignore{})
-		}
-	})
+	l.requestOn(d, req, ignore{})
 	return true
 }

@@ -99,6 +99,7 @@ func (r *receiver) HandleBad(m *transport.Incoming) {
 func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {
 	s := (*Server)(r)
 	s.o.Registrar.FlowClosed(f)
+	s.trunks.FlowClosed(f)
 }
 
 // options answers a ping outside a dialog (RFC 3261 §11.2).

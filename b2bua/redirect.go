@@ -22,6 +22,9 @@ func (l *Leg) redirected(res *sip.Response) bool {
 	}
 	var next []branch
 	for _, u := range redirectContacts(res) {
+		if u.Scheme != "sip" && u.Scheme != "sips" {
+			continue // what else we can dial is for scripts
+		}
 		b, err := l.call().server.branches(u.String())
 		if err != nil {
 			continue

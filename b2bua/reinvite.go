@@ -141,8 +141,12 @@ func (o *offering) send() {
 	l.refreshOffer(o.req)
 	setBody(o.req, o.body())
 	l.call().note(l.name(), "sip", "re-INVITE sent")
+	l.reoffered = o.req
 	l.request(o.req, o)
 }
+
+// resent: the re-INVITE was challenged, and goes again with credentials.
+func (o *offering) resent(req *sip.Request) { o.req, o.l.reoffered = req, req }
 
 // HandleResponse and HandleEnd run on the goroutine that reads; they post.
 func (o *offering) HandleResponse(_ *transaction.Client, res *sip.Response) {

@@ -16,6 +16,7 @@ import (
 	"tandem/b2bua/registrar"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
+	"tandem/b2bua/trunk"
 	"tandem/clock"
 	"tandem/media"
 	"tandem/store"
@@ -47,6 +48,7 @@ type Options struct {
 	Handler   Handler
 	Directory Directory
 	Registrar *registrar.Registrar
+	Trunks    *trunk.Set // nil: there are none
 	Journal   Journal
 
 	Realm      string           // of our challenges and the host of our addresses; "tandem" if empty
@@ -54,9 +56,10 @@ type Options struct {
 	Algorithms []auth.Algorithm // offered in this order
 	ACL        *auth.ACL
 	Codecs     []string
-	Recordings string // the folder recordings lie below
-	Node       string // of the records
-	MaxCalls   int    // at once; 0: no limit (SetMaxCalls)
+	Recordings string   // the folder recordings lie below
+	Node       string   // of the records
+	MaxCalls   int      // at once; 0: no limit (SetMaxCalls)
+	Emergency  []string // numbers that pass every limit (SetEmergency)
 
 	MediaTimeout   time.Duration // end a call when no side has sent for so long, hold apart; 0: never
 	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever
@@ -74,6 +77,8 @@ type Server struct {
 	acl    atomic.Pointer[auth.ACL]
 	room   atomic.Int64 // calls at once; 0: no limit
 	panics atomic.Int64
+	trunks *trunk.Set
+	urgent atomic.Pointer[[]string] // numbers that pass every limit
 	loud   limiter
 
 	ctx    context.Context // ends with the server
@@ -117,11 +122,16 @@ func New(o Options) (*Server, error) {
 		outgoing: map[string]string{},
 		quiet:    make(chan struct{}),
 	}
+	if s.trunks = o.Trunks; s.trunks == nil {
+		s.trunks = trunk.New(trunk.Options{Transport: o.Transport, Clock: o.Clock, Log: o.Log})
+	}
+	s.SetEmergency(o.Emergency)
 	s.acl.Store(o.ACL)
 	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
 	o.Transport.Serve(gate{s.tx, s})
+	s.trunks.Start(s.tx)
 	return s, nil
 }
 

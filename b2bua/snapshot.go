@@ -94,7 +94,7 @@ func (s *Server) HangupCall(id string) bool {
 }
 
 func (c *Call) snapshot() Snapshot {
-	out := Snapshot{ID: c.id, LinkedID: c.LinkedID(), From: c.from, To: c.to, User: c.identity.User, Trunk: c.identity.Trunk,
+	out := Snapshot{ID: c.id, LinkedID: c.LinkedID(), From: c.from, To: c.to, User: c.identity.User, Trunk: c.trunkName(),
 		Source: c.source, State: c.State(), Started: c.started, Answered: c.times.answer}
 	c.shared.Lock()
 	out.Number, out.Script, out.Generation = c.shared.number, c.shared.script, c.shared.generation

@@ -3,10 +3,12 @@ package b2bua
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
 	"tandem/b2bua/transport"
+	"tandem/b2bua/trunk"
 )
 
 // branch is one INVITE to send.
@@ -20,6 +22,14 @@ type branch struct {
 	hops      int      // how many redirects led here
 	rest      []branch // to try when this one has failed
 	diversion string   // the Diversion header, if one did
+
+	trunk  *trunk.Trunk
+	number string      // dialled at the trunk
+	hop    trunk.Hop   // its host
+	others []trunk.Hop // to try when that one is dead
+	seat   *trunk.Seat // handed on by the host before
+	began  time.Time   // when the first host was tried
+	fault  *Failure    // why it cannot be tried at all
 }
 
 // maxTargets bounds what one dial may try.
@@ -63,10 +73,15 @@ func (s *Server) branches(target string) ([]branch, error) {
 			return []branch{s.loopBranch(target, unescape(u.User))}, nil
 		}
 		return []branch{{target: target, uri: u, to: u}}, nil
-	case "trunk", "call", "park":
+	case "trunk":
+		if !checkTrunkTarget(rest) {
+			return nil, fmt.Errorf("%q is not a trunk's number: write it as trunk:NAME/NUMBER", target)
+		}
+		return []branch{s.trunkBranch(target, rest)}, nil
+	case "call", "park":
 		return nil, fmt.Errorf("%q: %s: targets are not built yet", target, kind)
 	}
-	return nil, fmt.Errorf("%q is not a target: it begins with user:, route: or sip:", target)
+	return nil, fmt.Errorf("%q is not a target: it begins with user:, trunk:, route: or sip:", target)
 }
 
 func (s *Server) contacts(target, user string) []branch {

@@ -324,6 +324,9 @@ func (l *Leg) party() auth.Identity {
 	if l.inbound() {
 		return l.identity
 	}
+	if l.trunk != nil {
+		return auth.Identity{Trunk: l.trunk.Name()}
+	}
 	s := l.call().server
 	id := auth.Identity{Trusted: !l.flow.IsLoop() && s.acl.Load().Decide(l.flow.Remote().Addr()) == auth.Trusted}
 	if user, ok := strings.CutPrefix(l.branch.target, "user:"); ok {

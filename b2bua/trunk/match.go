@@ -15,7 +15,7 @@ func (s *Set) Match(src netip.AddrPort, req *sip.Request) *Trunk {
 	best := -1
 	for _, t := range s.All() {
 		l := t.line.Load()
-		if !t.cfg.Load().sends(src, *l.sources.Load()) {
+		if !t.cfg.Load().sends(src.Addr(), *l.sources.Load()) {
 			continue
 		}
 		if c := l.claim(src, req); c > best {
@@ -26,9 +26,9 @@ func (s *Set) Match(src netip.AddrPort, req *sip.Request) *Trunk {
 }
 
 // sends tells whether the trunk's calls come from an address.
-func (c *Config) sends(src netip.AddrPort, hosts []netip.AddrPort) bool {
+func (c *Config) sends(src netip.Addr, hosts []netip.AddrPort) bool {
 	for _, p := range c.Match {
-		if p.Contains(src.Addr()) {
+		if p.Contains(src) {
 			return true
 		}
 	}
@@ -36,7 +36,7 @@ func (c *Config) sends(src netip.AddrPort, hosts []netip.AddrPort) bool {
 		return false
 	}
 	for _, h := range hosts {
-		if h.Addr() == src.Addr() {
+		if h.Addr() == src {
 			return true
 		}
 	}
@@ -60,4 +60,9 @@ func (l *line) claim(src netip.AddrPort, req *sip.Request) int {
 		}
 	}
 	return 0
+}
+
+// At tells whether an address is one of the trunk's own.
+func (t *Trunk) At(a netip.Addr) bool {
+	return t.cfg.Load().sends(a.Unmap().WithZone(""), *t.line.Load().sources.Load())
 }
