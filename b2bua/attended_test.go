@@ -285,3 +285,25 @@ func TestTransferWhileTheConsultationRings(t *testing.T) {
 		talking(q, p)
 	})
 }
+
+// A fault in the other call ends that call; the one that asked it gets its answer.
+func TestAttendedTransferMeetsAPanic(t *testing.T) {
+	h := &toPeer{}
+	inWorld(t, h.ServeCall, func(w *world) {
+		s := w.consult(false, true)
+		for _, snap := range w.server.Calls(w.t.Context()) {
+			if c, _ := w.server.Call(snap.ID); snap.Number == "3" {
+				c.box.post(do(func(c *Call) { c.joined.op = nil }))
+			}
+		}
+		s.t1.refers(withReplaces("sip:10.0.0.1", s.t2))
+		s.t1.notified(100)
+		s.t1.notified(500)
+		s.t2.hungUp()
+		s.q.hungUp()
+		if n := w.server.Panics(); n != 1 {
+			t.Errorf("%d panics", n)
+		}
+		talking(s.p, s.t1)
+	})
+}

@@ -24,6 +24,7 @@ type replaceWanted struct {
 	kin       kin
 	stays     bool // the asker's party stays in the asker's call
 	earlyOnly bool
+	answered  bool
 }
 
 func (e *replaceWanted) about() *Leg { return e.leg }
@@ -32,6 +33,8 @@ func (e *replaceWanted) about() *Leg { return e.leg }
 type partyWanted struct {
 	t, to *transfer
 	kin   kin
+
+	answered bool
 }
 
 // declined tells that the other call does not take part.
@@ -52,8 +55,14 @@ func (t *transfer) ask(r *Leg, earlyOnly bool, as auth.Identity) {
 }
 
 func (e *replaceWanted) apply(c *Call) {
+	defer func() { // in a panic, too: the asker lives until it has its answer
+		if !e.answered {
+			c.answerTo(e.t, &declined{e.t, failure(500, "")})
+		}
+	}()
 	r := e.leg
 	if f := c.mayReplace(e); f != nil {
+		e.answered = true
 		c.answerTo(e.t, &declined{e.t, f})
 		return
 	}
@@ -75,6 +84,7 @@ func (e *replaceWanted) apply(c *Call) {
 	c.meet(e.kin)
 	c.unjoin(by)
 	c.give(q, e.t)
+	e.answered = true
 	r.by = by
 	r.hangup(0)
 }
@@ -84,6 +94,7 @@ func (c *Call) wantParty(e *replaceWanted, t *transfer) {
 	c.begin(t)
 	c.awaiting++
 	c.note(e.leg.name(), "transfer", "to be replaced by the party of call "+e.t.c.id)
+	e.answered = true
 	c.answerTo(e.t, &partyWanted{t: e.t, to: t, kin: c.kin()})
 }
 
@@ -120,6 +131,11 @@ func (c *Call) mayReplace(e *replaceWanted) *Failure {
 
 func (e *partyWanted) apply(c *Call) {
 	c.awaiting--
+	defer func() {
+		if !e.answered {
+			c.answerTo(e.to, &declined{e.to, failure(500, "")})
+		}
+	}()
 	t := e.t
 	if !t.over && t.moved.state != legAnswered { // the caller with Replaces, who has been waiting
 		if err := c.answer(nil); err != nil || t.moved.state != legAnswered {
@@ -127,6 +143,7 @@ func (e *partyWanted) apply(c *Call) {
 		}
 	}
 	if t.over {
+		e.answered = true
 		c.answerTo(e.to, &declined{e.to, failure(487, "")})
 		return
 	}
@@ -142,6 +159,7 @@ func (e *partyWanted) apply(c *Call) {
 	c.meet(e.kin)
 	c.unjoin(by)
 	c.give(t.moved, e.to)
+	e.answered = true
 	t.leave()
 }
 
