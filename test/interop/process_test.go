@@ -4,6 +4,8 @@ package interop
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
@@ -131,14 +133,25 @@ func bound(pid int, table, state string) []netip.AddrPort {
 			continue
 		}
 		host, port, _ := strings.Cut(f[1], ":")
-		h, err1 := strconv.ParseUint(host, 16, 32)
-		p, err2 := strconv.ParseUint(port, 16, 16)
-		if err1 != nil || err2 != nil {
+		ip, ok := kernelAddress(host)
+		p, err := strconv.ParseUint(port, 16, 16)
+		if !ok || err != nil {
 			continue
 		}
-		// The kernel prints the address as a number in its own byte order.
-		ip := netip.AddrFrom4([4]byte{byte(h), byte(h >> 8), byte(h >> 16), byte(h >> 24)})
 		found = append(found, netip.AddrPortFrom(ip, uint16(p)))
 	}
 	return found
+}
+
+// kernelAddress reads an address in /proc/net: words that the kernel prints as
+// numbers in its own byte order.
+func kernelAddress(s string) (netip.Addr, bool) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b)%4 != 0 {
+		return netip.Addr{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		binary.BigEndian.PutUint32(b[i:], binary.NativeEndian.Uint32(b[i:]))
+	}
+	return netip.AddrFromSlice(b)
 }

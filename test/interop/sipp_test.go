@@ -27,6 +27,12 @@ type sippRun struct {
 // sockets.
 func sipp(t *testing.T, scenario string, remote netip.AddrPort, args ...string) *sippRun {
 	t.Helper()
+	return sippOn(t, netip.MustParseAddr("127.0.0.1"), scenario, remote, args...)
+}
+
+// sippOn is sipp at another address of this machine.
+func sippOn(t *testing.T, host netip.Addr, scenario string, remote netip.AddrPort, args ...string) *sippRun {
+	t.Helper()
 	which := []string{"-sn", scenario}
 	if strings.HasSuffix(scenario, ".xml") {
 		path, err := filepath.Abs(filepath.Join("testdata", scenario))
@@ -39,17 +45,17 @@ func sipp(t *testing.T, scenario string, remote netip.AddrPort, args ...string) 
 		args = append(args, remote.String())
 	}
 	for {
-		if r := trySIPp(t, scenario, append(which, args...)); r != nil {
+		if r := trySIPp(t, host, scenario, append(which, args...)); r != nil {
 			return r
 		}
 	}
 }
 
 // trySIPp returns nil if somebody else has taken one of SIPp's ports.
-func trySIPp(t *testing.T, scenario string, args []string) *sippRun {
+func trySIPp(t *testing.T, host netip.Addr, scenario string, args []string) *sippRun {
 	t.Helper()
-	media := freePort(t)
-	r := &sippRun{dir: t.TempDir(), addr: freePort(t)}
+	media := freePort(t, host)
+	r := &sippRun{dir: t.TempDir(), addr: freePort(t, host)}
 	// Any bytes are G.711: uac_stream.xml says these.
 	writeFile(t, filepath.Join(r.dir, "speech.ulaw"), strings.Repeat("\x20\x35\xa0\xb5", 4000))
 	// Cleanups run backwards: SIPp has ended when its files are shown.
@@ -59,18 +65,22 @@ func trySIPp(t *testing.T, scenario string, args []string) *sippRun {
 		}
 	})
 	r.process = launch(t, r.dir, "sipp", append([]string{
-		"-i", "127.0.0.1", "-p", strconv.Itoa(int(r.addr.Port())),
-		"-mi", "127.0.0.1", "-mp", strconv.Itoa(int(media.Port())),
+		"-i", host.String(), "-p", strconv.Itoa(int(r.addr.Port())),
+		"-mi", host.String(), "-mp", strconv.Itoa(int(media.Port())),
 		"-m", "1", "-nostdin", "-timeout", "60s", "-timeout_error",
 		"-trace_err", "-error_file", filepath.Join(r.dir, "errors"),
 		"-trace_msg", "-message_file", filepath.Join(r.dir, "messages"),
 		"-trace_stat", "-stf", filepath.Join(r.dir, "stat.csv"),
 	}, args...)...)
 	const unconnected = "07"
+	table := "udp"
+	if host.Is6() {
+		table = "udp6"
+	}
 	eventually(t, "sipp has its sockets", func() bool {
 		// The last that it opens is the one for video, two above.
 		last := netip.AddrPortFrom(media.Addr(), media.Port()+2)
-		return !r.running() || slices.Contains(bound(r.cmd.Process.Pid, "udp", unconnected), last)
+		return !r.running() || slices.Contains(bound(r.cmd.Process.Pid, table, unconnected), last)
 	})
 	if !r.running() && strings.Contains(r.out.String(), "Unable to bind") {
 		return nil
@@ -115,9 +125,9 @@ func (r *sippRun) stat(t *testing.T, column string) int {
 
 // freePort is a loopback address that nobody used a moment ago. SIPp cannot
 // tell which port it took, so it is given one.
-func freePort(t *testing.T) netip.AddrPort {
+func freePort(t *testing.T, host netip.Addr) netip.AddrPort {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	c, err := net.ListenPacket("udp", netip.AddrPortFrom(host, 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
