@@ -12,7 +12,7 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop bench fuzz prompts clean
+.PHONY: build test peers check unit interop bench long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
@@ -35,6 +35,9 @@ unit:
 # Calls between Tandem and peers that nobody here wrote: real sockets, real processes.
 interop:
 	$(GO) test -race -tags interop -count=1 -parallel 4 -timeout 10m ./test/interop/...
+
+long: ## the tests that are cut short in `make test`, at full size
+	MANY_CALLS=10000 $(GO) test -race -count=1 -timeout 30m -run '^TestManyCalls$$' -v ./b2bua
 
 bench: ## every benchmark, with its allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./...
