@@ -48,6 +48,7 @@ type Leg struct {
 	seat             *trunk.Seat                   // its place there
 	inviteFlow       transport.Flow                // that our INVITE went by
 	flow             transport.Flow                // where requests go
+	search           search                        // for a target that takes the INVITE
 	flowHop          string                        // the next hop that flow leads to, where it was looked up
 	outbox           []func(transport.Flow, error) // waits for the way to the next hop
 	remote           string
@@ -148,7 +149,7 @@ func (l *Leg) name() string {
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
 // CANCEL, and a BYE must wait for the ACK.
 func (l *Leg) pending() bool {
-	return l.inviting || l.unacked || l.answering > 0 || l.offering != nil || l.leaving != nil || len(l.outbox) > 0
+	return l.inviting || l.unacked || l.answering > 0 || l.offering != nil || l.leaving != nil || len(l.outbox) > 0 || len(l.search.given) > 0
 }
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.

@@ -43,7 +43,11 @@ func (l *Leg) reach(use func(transport.Flow, error)) { l.reachOn(l.dialog, use) 
 
 // reachOn is reach for any of the leg's dialogs.
 func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
-	if l.flow.IsLoop() || len(l.outbox) == 0 && l.stays(d.NextHop()) {
+	if l.flow.OneWay() && !l.flow.Alive() {
+		use(l.flow, transport.ErrClosed) // nobody can open a WebSocket to a browser
+		return
+	}
+	if l.flow.IsLoop() || l.flow.OneWay() || len(l.outbox) == 0 && l.stays(d.NextHop()) {
 		use(l.flow, nil)
 		return
 	}
@@ -133,6 +137,7 @@ func (s *Server) connect(ctx context.Context, u sip.Uri) (transport.Flow, error)
 		if f, err = s.o.Transport.Connect(ctx, t); err == nil {
 			return f, nil
 		}
+		s.o.Transport.Avoid(t, 0) // RFC 3263 §4.3
 	}
 	return transport.Flow{}, err
 }
@@ -141,7 +146,11 @@ func (s *Server) connect(ctx context.Context, u sip.Uri) (transport.Flow, error)
 func (s *Server) address(f transport.Flow, user string) sip.Uri {
 	a := f.Advertised()
 	u := sip.Uri{Scheme: "sip", User: user, Host: hostOf(a.Addr()), Port: int(a.Port())}
-	if p := f.Proto(); p != transport.UDP && !f.IsLoop() {
+	p := f.Proto()
+	if p == transport.WSS {
+		p = transport.WS // RFC 7118 §5.2: the parameter knows no other
+	}
+	if p != transport.UDP && !f.IsLoop() {
 		u.UriParams = sip.HeaderParams{{K: "transport", V: string(p)}}
 	}
 	return u

@@ -102,6 +102,7 @@ func (l *Leg) sendInvite() {
 	}
 	l.client = tx
 	l.expectAnswer()
+	l.awaitSign()
 }
 
 // maxDepth bounds calls to ourselves within calls to ourselves.
@@ -190,6 +191,11 @@ type inviteResponse struct {
 
 func (e *inviteResponse) apply(c *Call) {
 	l, res := e.leg, e.res
+	if l.search.given[e.n] {
+		l.late(res)
+		return
+	}
+	l.signOfLife(res.StatusCode)
 	l.heardFrom(res.StatusCode)
 	switch {
 	case res.StatusCode == 100:
@@ -200,6 +206,7 @@ func (e *inviteResponse) apply(c *Call) {
 	case res.StatusCode == 422 && l.longer(res):
 	case (res.StatusCode == 401 || res.StatusCode == 407) && l.challenged(res):
 	case res.StatusCode < 400 && l.redirected(res):
+	case res.StatusCode == 503 && l.elsewhere(seconds(res, "Retry-After"), failure(503, res.Reason)):
 	default:
 		l.inviting = false
 		l.explained(res)
@@ -224,7 +231,11 @@ type inviteEnded struct {
 func (e *inviteEnded) apply(c *Call) {
 	l := e.leg
 	if e.n != l.inviteTx {
+		delete(l.search.given, e.n)
 		return
+	}
+	if e.err == nil && l.state == legCalling {
+		return // the response has told all; another target may be sought
 	}
 	l.inviting = false
 	if e.err == nil || l.state == legAnswered || l.state == legEnded {
@@ -236,6 +247,9 @@ func (e *inviteEnded) apply(c *Call) {
 	}
 	f := failure(code, "")
 	f.silent = true
+	if l.elsewhere(0, f) {
+		return
+	}
 	l.failed(f)
 }
 
