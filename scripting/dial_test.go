@@ -180,7 +180,7 @@ func TestDialMisuse(t *testing.T) {
 		say(pcall(call.dial, call, "user:1", { strategy = "random" }))
 		say(pcall(call.dial, call, "user:1", { headers = { Via = "x" } }))
 		say(pcall(call.dial, call, "user:1", { headers = { ["X-A"] = "x\r\nEvil: y" } }))
-		say(pcall(call.dial, call, "user:1", { media = "direct" }))
+		say(pcall(call.dial, call, "user:1", { media = "sideways" }))
 		say(pcall(call.dial, call, "user:1", { on_answer = 1 }))
 		say(pcall(call.park, call, "701"))
 		say(pcall(call.on, call, "dtmf", print))
@@ -208,7 +208,7 @@ func TestDialMisuse(t *testing.T) {
 			`call:dial: option strategy: "random" is not one of`,
 			"call:dial: option headers: header Via is set by the server",
 			"call:dial: option headers: header X-A: its value has a line break",
-			`call:dial: option media: "direct" is not built yet`,
+			`call:dial: option media: "sideways" is not one of ["relay" "direct"]`,
 			"call:dial: option on_answer must be a function, got number",
 			"call:park is not built yet",
 			"call:on is not built yet",
