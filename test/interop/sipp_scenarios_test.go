@@ -23,8 +23,8 @@ end }`
 func between(t *testing.T, caller, callee string) map[string]any {
 	t.Helper()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": toPort}})
-	far := sipp(t, callee, netip.AddrPort{})
-	near := sipp(t, caller, srv.udp, "-s", portOf(far.addr))
+	far := scenario(t, callee, netip.AddrPort{})
+	near := scenario(t, caller, srv.udp, "-s", portOf(far.addr))
 	near.succeeds(t)
 	far.succeeds(t)
 	call := srv.finished(t, 1)[0]
@@ -32,6 +32,12 @@ func between(t *testing.T, caller, callee string) map[string]any {
 		t.Errorf("%d calls are left", n)
 	}
 	return call
+}
+
+// scenario is sipp for a call that is soon over.
+func scenario(t *testing.T, name string, remote netip.AddrPort, args ...string) *sippRun {
+	t.Helper()
+	return sipp(t, name, remote, append(args, "-timeout", "20s")...)
 }
 
 func portOf(a netip.AddrPort) string { return strconv.Itoa(int(a.Port())) }
@@ -133,8 +139,8 @@ func TestScenarioSessionRefresh(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			srv := serve(t, setup{scripts: map[string]string{"50-main.lua": toPort}})
-			far := sipp(t, c.callee, netip.AddrPort{})
-			sipp(t, c.caller, srv.udp, "-s", portOf(far.addr)).succeeds(t)
+			far := scenario(t, c.callee, netip.AddrPort{})
+			scenario(t, c.caller, srv.udp, "-s", portOf(far.addr)).succeeds(t)
 			far.succeeds(t)
 			// A call that is refused with 422 may have a record of its own.
 			eventually(t, "the call is in the store", func() bool {
@@ -152,9 +158,9 @@ func TestScenarioGlare(t *testing.T) {
 func TestScenarioBlindTransfer(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": toPort}})
-	third := sipp(t, "uas_silent.xml", netip.AddrPort{})
-	middle := sipp(t, "uas_refer.xml", netip.AddrPort{}, "-key", "refer_to", fmt.Sprintf("<sip:third@%s>", third.addr))
-	first := sipp(t, "uac_wait.xml", srv.udp, "-s", portOf(middle.addr))
+	third := scenario(t, "uas_silent.xml", netip.AddrPort{})
+	middle := scenario(t, "uas_refer.xml", netip.AddrPort{}, "-key", "refer_to", fmt.Sprintf("<sip:third@%s>", third.addr))
+	first := scenario(t, "uac_wait.xml", srv.udp, "-s", portOf(middle.addr))
 	middle.succeeds(t)
 	srv.hangsUp(t)
 	first.succeeds(t)
@@ -167,12 +173,12 @@ func TestScenarioBlindTransfer(t *testing.T) {
 func TestScenarioAttendedTransfer(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": toPort}})
-	third := sipp(t, "uas_silent.xml", netip.AddrPort{})
-	asking := sipp(t, "uac_wait.xml", srv.udp, "-s", portOf(third.addr))
+	third := scenario(t, "uas_silent.xml", netip.AddrPort{})
+	asking := scenario(t, "uac_wait.xml", srv.udp, "-s", portOf(third.addr))
 	replaces := asking.dialog(t)
-	middle := sipp(t, "uas_refer.xml", netip.AddrPort{}, "-key", "refer_to",
+	middle := scenario(t, "uas_refer.xml", netip.AddrPort{}, "-key", "refer_to",
 		fmt.Sprintf("<sip:third@%s?Replaces=%s>", srv.udp, url.QueryEscape(replaces)))
-	first := sipp(t, "uac_wait.xml", srv.udp, "-s", portOf(middle.addr))
+	first := scenario(t, "uac_wait.xml", srv.udp, "-s", portOf(middle.addr))
 	middle.succeeds(t)
 	asking.succeeds(t)
 	srv.hangsUp(t)
@@ -202,6 +208,7 @@ func (r *sippRun) dialog(t *testing.T) string {
 	t.Helper()
 	var id string
 	eventually(t, "the call is answered", func() bool {
+		// The first message in each part is one that SIPp sent.
 		for _, text := range strings.Split(r.file("messages"), "message sent") {
 			m := message{text: strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")}
 			if m.header("CSeq") == "1 ACK" {
@@ -216,9 +223,9 @@ func (r *sippRun) dialog(t *testing.T) string {
 func TestScenarioRedirect(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": toPort}})
-	second := sipp(t, "uas_moved_here.xml", netip.AddrPort{})
-	first := sipp(t, "uas_302.xml", netip.AddrPort{}, "-key", "moved_to", fmt.Sprintf("sip:second@%s", second.addr))
-	sipp(t, "uac_basic.xml", srv.udp, "-s", portOf(first.addr)).succeeds(t)
+	second := scenario(t, "uas_moved_here.xml", netip.AddrPort{})
+	first := scenario(t, "uas_302.xml", netip.AddrPort{}, "-key", "moved_to", fmt.Sprintf("sip:second@%s", second.addr))
+	scenario(t, "uac_basic.xml", srv.udp, "-s", portOf(first.addr)).succeeds(t)
 	first.succeeds(t)
 	second.succeeds(t)
 	talkedOver(t, srv.finished(t, 1)[0], "caller")
@@ -228,8 +235,8 @@ func TestScenarioRedirect(t *testing.T) {
 func TestScenarioAuth(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{config: md5Only + twoUsers + trustNobody, scripts: map[string]string{"50-main.lua": toPort}})
-	far := sipp(t, "uas_basic.xml", netip.AddrPort{})
-	sipp(t, "uac_auth.xml", srv.udp, "-s", portOf(far.addr), "-au", "1001", "-ap", "first-secret").succeeds(t)
+	far := scenario(t, "uas_basic.xml", netip.AddrPort{})
+	scenario(t, "uac_auth.xml", srv.udp, "-s", portOf(far.addr), "-au", "1001", "-ap", "first-secret").succeeds(t)
 	far.succeeds(t)
 	call := srv.recorded(t, portOf(far.addr))
 	talkedOver(t, call, "caller")
@@ -239,8 +246,8 @@ func TestScenarioTCP(t *testing.T) {
 	t.Parallel()
 	srv := serve(t, setup{scripts: map[string]string{"50-main.lua": `
 		return { on_call = function(call) call:bridge("sip:far@127.0.0.1:" .. call.number .. ";transport=tcp") end }`}})
-	far := sipp(t, "uas_basic.xml", netip.AddrPort{}, "-t", "t1")
-	sipp(t, "uac_basic.xml", srv.tcp, "-s", portOf(far.addr), "-t", "t1").succeeds(t)
+	far := scenario(t, "uas_basic.xml", netip.AddrPort{}, "-t", "t1")
+	scenario(t, "uac_basic.xml", srv.tcp, "-s", portOf(far.addr), "-t", "t1").succeeds(t)
 	far.succeeds(t)
 	talkedOver(t, srv.finished(t, 1)[0], "caller")
 }
