@@ -183,7 +183,7 @@ func TestDialMisuse(t *testing.T) {
 		say(pcall(call.dial, call, "user:1", { media = "sideways" }))
 		say(pcall(call.dial, call, "user:1", { on_answer = 1 }))
 		say(pcall(call.park, call, "701"))
-		say(pcall(call.on, call, "dtmf", print))
+		say(pcall(call.queue, call))
 		say(pcall(function() return call.numbr end))
 		say(pcall(function() call.number = "1" end))
 		say(pcall(call.reject, call, 200))
@@ -211,7 +211,7 @@ func TestDialMisuse(t *testing.T) {
 			`call:dial: option media: "sideways" is not one of ["relay" "direct"]`,
 			"call:dial: option on_answer must be a function, got number",
 			"call:park is not built yet",
-			"call:on is not built yet",
+			"call:queue is not built yet",
 			"a call has no property or method numbr (did you mean number?)",
 			"call.number cannot be set",
 			"call:reject: code must be a whole number from 300 to 699, got 200",
