@@ -262,7 +262,8 @@ func (l *Leg) openMedia() error {
 	}
 	s := l.call().server
 	o := media.SessionOptions{Bind: l.flow.Local().Addr(), Advertise: l.flow.Advertised().Addr(),
-		Signalling: l.flow.Remote().Addr(), Codecs: s.o.Codecs, Timeout: s.o.MediaTimeout, OnEvent: l.mediaEvent}
+		Signalling: l.flow.Remote().Addr(), Codecs: s.o.Codecs, Timeout: s.o.MediaTimeout,
+		KeepAlive: true, OnEvent: l.mediaEvent}
 	if l.flow.IsLoop() {
 		local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		o.Bind, o.Advertise, o.Signalling = local, local, local
