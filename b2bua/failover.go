@@ -37,14 +37,14 @@ func (b *branch) address() {
 // board takes the leg's place on its trunk; false where there is none, which ends the leg.
 func (l *Leg) board() bool {
 	b := &l.branch
-	if b.fault != nil {
+	l.trunk = b.trunk
+	switch {
+	case b.fault != nil:
 		l.failed(b.fault)
 		return false
-	}
-	if b.trunk == nil {
+	case b.trunk == nil:
 		return true
 	}
-	l.trunk = b.trunk
 	if l.seat, b.seat = b.seat, nil; l.seat != nil {
 		return true // of the host that did not answer
 	}

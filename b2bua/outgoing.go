@@ -16,8 +16,11 @@ import (
 // newLeg makes the leg of one branch.
 func (c *Call) newLeg(d *dialling, b branch) *Leg {
 	b.place(c.clock.Now())
-	l := &Leg{role: "b", seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow, remote: b.uri.String(),
+	l := &Leg{role: "b", seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow,
 		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
+	if b.uri.Host != "" {
+		l.remote = b.uri.String()
+	}
 	l.rec.invited = c.clock.Now()
 	l.owner.Store(c)
 	l.home = c

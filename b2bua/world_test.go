@@ -103,6 +103,7 @@ func (w *world) close() {
 	if err := w.server.Close(ctx); err != nil {
 		w.t.Errorf("calls left at the end: %v", err)
 	}
+	w.server.trunks.Close(ctx)
 	time.Sleep(time.Minute) // virtual: every transaction times out
 	synctest.Wait()
 	if n := w.server.Counts(); n != (Counts{}) {
