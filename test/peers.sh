@@ -9,6 +9,7 @@ peers=(
   "gcc gcc,libc6-dev the SQLite driver and the race detector"
   "sipp sip-tester SIP scenarios and RTP counting"
   "baresip baresip-core a softphone with digest, DTMF and WAV audio"
+  "kamailio kamailio a proxy that stays in the path of calls"
 )
 
 missing_programs=() missing_packages=()
