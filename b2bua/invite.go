@@ -3,6 +3,7 @@ package b2bua
 import (
 	"log/slog"
 	"slices"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -15,8 +16,22 @@ import (
 // acceptInvite makes a Call of an INVITE that begins a dialog. Until the caller is known
 // it costs nothing but its transaction.
 func (s *Server) acceptInvite(tx *transaction.Server) {
+	var early atomic.Pointer[sip.Request] // a CANCEL before there is a call to tell
+	tx.OnCancel(func(cancel *sip.Request) { early.Store(cancel) })
+	s.origin(tx, func(id auth.Identity, parent *Call, p *problem) {
+		if p == nil && parent == nil {
+			p = s.countCall(tx.Request())
+		}
+		c := s.newInvite(tx, id, parent, p)
+		if cancel := early.Load(); c != nil && cancel != nil {
+			c.box.post(cancelReceived{cancel})
+		}
+	})
+}
+
+// newInvite makes the Call, or refuses the INVITE and returns nil.
+func (s *Server) newInvite(tx *transaction.Server, id auth.Identity, parent *Call, p *problem) *Call {
 	tag := dialog.NewTag()
-	id, parent, p := s.origin(tx)
 	if p == nil && parent == nil && s.ownRequest(tx.Request()) {
 		p = refuse(482, "") // RFC 3261 §8.2.2.2: our own request has come back
 	}
@@ -35,23 +50,23 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 	}
 	if p != nil {
 		p.respond(tx, tag)
-		return
+		return nil
 	}
 	c, err := s.newCall(tx, tag, id, parent)
 	if err != nil {
 		refuse(400, "Bad Contact").respond(tx, tag)
-		return
+		return nil
 	}
 	c.caller.fresh.refresh = fresh
 	if p := s.seat(c); p != nil {
 		p.respond(tx, tag)
-		return
+		return nil
 	}
 	if ok, retry := s.admit(c); !ok {
 		c.caller.seat.Leave(nil)
 		s.o.Log.Warn("call refused: no room or draining", sourceOf(tx.Flow()))
 		unavailable(retry).respond(tx, tag)
-		return
+		return nil
 	}
 	go c.loop()
 	served := false
@@ -67,21 +82,31 @@ func (s *Server) acceptInvite(tx *transaction.Server) {
 	s.o.Journal.Open(c.openRecord())
 	served = true
 	go c.serve(s.ctx, h)
+	return c
+}
+
+// countCall counts a call of a caller who is known against the rate of all calls.
+func (s *Server) countCall(req *sip.Request) *problem {
+	if s.emergency(numberOf(&req.Recipient)) || s.limiter.AllowCall() {
+		return nil
+	}
+	return unavailable(retryLimited)
 }
 
 // origin says who calls. A call to ourselves is its parent's caller's.
-func (s *Server) origin(tx *transaction.Server) (auth.Identity, *Call, *problem) {
+func (s *Server) origin(tx *transaction.Server, then func(auth.Identity, *Call, *problem)) {
 	if !tx.Flow().IsLoop() {
-		id, p := s.identify(tx)
-		return id, nil, p
+		s.identify(tx, func(id auth.Identity, p *problem) { then(id, nil, p) })
+		return
 	}
 	s.mu.Lock()
 	l, ok := s.loops[tx.Request().CallID().Value()]
 	s.mu.Unlock()
 	if !ok {
-		return auth.Identity{}, nil, refuse(482, "") // RFC 3261 §8.2.2.2: nobody here sent it
+		then(auth.Identity{}, nil, refuse(482, "")) // RFC 3261 §8.2.2.2: nobody here sent it
+		return
 	}
-	return l.identity, l.parent, nil
+	then(l.identity, l.parent, nil)
 }
 
 // looping is an INVITE to ourselves on its way.

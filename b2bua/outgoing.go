@@ -39,7 +39,10 @@ func (l *Leg) start() {
 		return
 	}
 	b, hop := l.branch, l.uri
-	if len(b.route) > 0 {
+	switch {
+	case b.via.Host != "":
+		hop = b.via
+	case len(b.route) > 0:
 		hop = b.route[0]
 	}
 	l.inviting = true // the call waits for what the goroutine posts

@@ -138,7 +138,10 @@ func TestPanicEndsOneCall(t *testing.T) {
 				p := w.peer(2)
 				headers := []string{}
 				if c.number == "boom" {
-					headers = append(headers, `Authorization: Digest username="boom",realm="tandem",nonce="n",uri="sip:x",response="0"`)
+					// Only an answer to a fresh nonce is looked up; this peer is trusted, and challenged
+					// because it sends credentials.
+					p.send("INVITE", c.number, p.body, `Authorization: Digest username="boom",realm="tandem",nonce="n",uri="sip:x",response="0"`)
+					headers = append(headers, p.answersTo(p.challenged("INVITE", c.number), "INVITE", c.number, "boom", "x"))
 				}
 				p.send("INVITE", c.number, p.body, headers...)
 				for res := (*sip.Response)(nil); res == nil || res.StatusCode < 200; {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/auth"
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
@@ -52,6 +53,10 @@ func (s *Server) inDialog(tx *transaction.Server) {
 		refuse(481, "").respond(tx, "")
 		return
 	}
+	s.confirmUser(tx, l, func() { s.toCall(tx, l) })
+}
+
+func (s *Server) toCall(tx *transaction.Server, l *Leg) {
 	switch l.deliverAs(&request{leg: l, tx: tx}, true) {
 	case full:
 		refuse(503, "", Header{"Retry-After", "1"}).respond(tx, "")
@@ -104,11 +109,12 @@ func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {
 
 // options answers a ping outside a dialog (RFC 3261 §11.2).
 func (s *Server) options(tx *transaction.Server) {
-	if _, p := s.identify(tx); p != nil {
+	s.identify(tx, func(_ auth.Identity, p *problem) {
+		if p == nil {
+			p = refuse(200, "", allowHeader(), Header{"Accept", sdpType}, Header{"Supported", supported})
+		}
 		p.respond(tx, dialog.NewTag())
-		return
-	}
-	refuse(200, "", allowHeader(), Header{"Accept", sdpType}, Header{"Supported", supported}).respond(tx, dialog.NewTag())
+	})
 }
 
 // unavailable tells the caller to come back.

@@ -64,6 +64,11 @@ type Options struct {
 	MediaTimeout   time.Duration // end a call when no side has sent for so long, hold apart; 0: never
 	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever
 
+	Guard Guard          // against strangers; SetGuard changes it
+	Bans  []auth.Ban     // kept from before
+	OnBan func(auth.Ban) // must not block
+	Hooks Hooks          // questions to scripts; nil: none
+
 	Timers transaction.Timers
 	Clock  clock.Clock
 	Log    *slog.Logger
@@ -80,6 +85,7 @@ type Server struct {
 	trunks *trunk.Set
 	urgent atomic.Pointer[[]string] // numbers that pass every limit
 	loud   limiter
+	door
 
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
@@ -127,6 +133,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.SetEmergency(o.Emergency)
 	s.acl.Store(o.ACL)
+	s.openDoor()
 	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
@@ -199,15 +206,23 @@ func (s *Server) checkQuiet() {
 func (s *Server) admit(c *Call) (ok bool, retry time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.draining:
-		return false, 30 * time.Second
-	case s.room.Load() > 0 && int64(len(s.calls)) >= s.room.Load():
-		return false, 5 * time.Second
+	if retry, full := s.full(); full && !s.emergency(c.Number()) {
+		return false, retry
 	}
 	s.calls[c.id] = c
 	s.running[c] = struct{}{}
 	return true, 0
+}
+
+// full tells whether there is no room for another call; s.mu is held.
+func (s *Server) full() (retry time.Duration, full bool) {
+	switch {
+	case s.draining:
+		return 30 * time.Second, true
+	case s.room.Load() > 0 && int64(len(s.calls)) >= s.room.Load():
+		return 5 * time.Second, true
+	}
+	return 0, false
 }
 
 // recorded takes a call off the list once its record is finished.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/registrar"
 	"tandem/b2bua/transport"
 	"tandem/b2bua/trunk"
 )
@@ -17,6 +18,7 @@ type branch struct {
 	uri    sip.Uri
 	to     sip.Uri // the address of record, for the To header
 	route  []sip.Uri
+	via    sip.Uri        // where to look for a flow; the first of route, or uri, if empty
 	flow   transport.Flow // known for registered contacts and calls to ourselves
 
 	hops      int      // how many redirects led here
@@ -86,13 +88,33 @@ func (s *Server) branches(target string) ([]branch, error) {
 
 func (s *Server) contacts(target, user string) []branch {
 	var out []branch
+	seen := map[string]bool{}
 	for _, b := range s.o.Registrar.Contacts(user) {
-		to := s.address(b.Flow, escape(user))
-		if s.o.Domain != "" {
-			to.Host, to.Port = s.o.Domain, 0
+		if b.Instance != "" && seen[b.Instance] {
+			continue // RFC 5626 §5.3: one flow of a phone at a time, here the best
 		}
-		to.UriParams = nil
-		out = append(out, branch{target: target, uri: b.URI, to: to, route: b.Path, flow: b.Flow}) // RFC 3327 §5.1: the way back
+		seen[b.Instance] = true
+		out = append(out, s.contactBranch(target, user, b))
+	}
+	return out
+}
+
+// contactBranch leads to a registered contact: over the flow that it registered by, through
+// the proxies of its Path (RFC 3327 §5.4). Where that flow has died, the first of them is
+// asked again for a way, at the address that it had: a phone could name any other there.
+func (s *Server) contactBranch(target, user string, b registrar.Contact) branch {
+	to := s.address(b.Flow, escape(user))
+	if s.o.Domain != "" {
+		to.Host, to.Port = s.o.Domain, 0
+	}
+	to.UriParams = nil
+	out := branch{target: target, uri: b.URI, to: to, route: b.Path, flow: b.Flow}
+	if !b.Flow.Alive() && len(b.Path) > 0 {
+		out.flow, out.via = transport.Flow{}, b.Path[0]
+		out.via.Host = hostOf(b.Source.Addr())
+		if s.o.Domain == "" {
+			out.to.Host, out.to.Port = s.o.Realm, 0
+		}
 	}
 	return out
 }

@@ -18,13 +18,16 @@ type problem struct {
 
 func refuse(code int, reason string, h ...Header) *problem { return &problem{code, reason, h} }
 
+func (p *problem) phrase() string {
+	if p.reason == "" {
+		return Phrase(p.code)
+	}
+	return p.reason
+}
+
 // respond answers tx with p.
 func (p *problem) respond(tx *transaction.Server, toTag string) {
-	reason := p.reason
-	if reason == "" {
-		reason = Phrase(p.code)
-	}
-	res := transaction.NewResponse(tx.Request(), p.code, reason, toTag)
+	res := transaction.NewResponse(tx.Request(), p.code, p.phrase(), toTag)
 	p.headers.addTo(res)
 	_ = tx.Respond(res) // the transport reports a dead peer to the transaction
 }
@@ -33,6 +36,9 @@ const (
 	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE, REFER, NOTIFY"
 	supported = "100rel, timer, replaces, norefersub" // option tags we know
 )
+
+// registering are the option tags that a REGISTER may require (RFC 3327, RFC 5626).
+const registering = "path, outbound"
 
 func allowHeader() Header { return Header{"Allow", allowed} }
 
@@ -141,7 +147,9 @@ func extensions(req *sip.Request) *problem {
 	var unknown []string
 	for _, v := range headersOf(req, "Require") {
 		for tag := range strings.SplitSeq(v, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && !listed(supported, tag) {
+			tag = strings.TrimSpace(tag)
+			known := listed(supported, tag) || req.Method == sip.REGISTER && listed(registering, tag)
+			if tag != "" && !known {
 				unknown = append(unknown, tag)
 			}
 		}

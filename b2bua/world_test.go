@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -197,7 +198,10 @@ func (p *peer) send(method, number, body string, headers ...string) {
 		fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=%s", p.addr, branch),
 		"From: " + p.local, "To: " + p.remote, "Call-ID: " + p.callID,
 		fmt.Sprintf("CSeq: %d %s", p.cseq, method),
-		fmt.Sprintf("Contact: <sip:alice@%s>", p.addr), "Max-Forwards: 70",
+		"Max-Forwards: 70",
+	}
+	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Contact:") }) {
+		lines = append(lines, fmt.Sprintf("Contact: <sip:alice@%s>", p.addr))
 	}
 	lines = append(lines, headers...)
 	if body != "" {

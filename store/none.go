@@ -15,9 +15,10 @@ func None() Store {
 }
 
 type none struct {
-	mu    sync.Mutex
-	users map[string]User
-	meta  map[string]string
+	mu      sync.Mutex
+	changes int64 // to users
+	users   map[string]User
+	meta    map[string]string
 }
 
 func (*none) Open(*Call)                           {}
@@ -54,6 +55,7 @@ func (n *none) PutUser(_ context.Context, u User) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.users[u.Name] = u
+	n.changes++
 	return nil
 }
 
@@ -64,8 +66,23 @@ func (n *none) DeleteUser(_ context.Context, name string) error {
 		return ErrNotFound
 	}
 	delete(n.users, name)
+	n.changes++
 	return nil
 }
+
+func (n *none) UsersVersion(context.Context) (int64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.changes, nil
+}
+
+// Bindings and bans end with the process: there is nothing to keep them in.
+
+func (*none) Bindings(context.Context, int64) ([]Binding, error)     { return nil, nil }
+func (*none) KeepBindings(context.Context, []Binding, []int64) error { return nil }
+func (*none) Bans(context.Context, int64) ([]Ban, error)             { return nil, nil }
+func (*none) PutBan(context.Context, Ban) error                      { return nil }
+func (*none) DeleteBan(context.Context, string) error                { return nil }
 
 func (n *none) Meta(_ context.Context, key string) (string, error) {
 	n.mu.Lock()

@@ -64,6 +64,8 @@ type Users interface {
 	PutUser(ctx context.Context, u User) error
 	// DeleteUser removes a user; ErrNotFound.
 	DeleteUser(ctx context.Context, name string) error
+	// UsersVersion grows with each change to the users, whoever makes it.
+	UsersVersion(ctx context.Context) (int64, error)
 }
 
 // Meta keeps small facts of the server itself by key.
@@ -93,6 +95,8 @@ type Store interface {
 	Journal
 	Reader
 	Users
+	Bindings
+	Bans
 	Meta
 	// Prune removes records that began before a time, in small batches between which
 	// others may write. It calls removed with the path of each recording whose record

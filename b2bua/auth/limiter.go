@@ -97,6 +97,8 @@ func (l *Limiter) Allow(ip netip.Addr, k Kind) bool {
 		}
 	case Guessing:
 		r = rate{time.Second, 3}
+	case Telling:
+		r = rate{time.Minute, 1}
 	}
 	return l.meters.take(sourceOf(ip), k, r, l.clock.Now().UnixNano())
 }

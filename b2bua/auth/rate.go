@@ -16,6 +16,7 @@ const (
 	Calling                 // with credentials, to call or to send something
 	Registering             // with credentials
 	Guessing                // with credentials, from a banned source that may be heard all the same
+	Telling                 // a line in the log about the source
 	kinds
 )
 

@@ -35,8 +35,8 @@ func refuse(code int, format string, args ...any) error {
 // Register does what a REGISTER of an authenticated user asks for, RFC 3261
 // §10.3 steps 6 to 8: all of it or, with an error, nothing. code is the status
 // to answer: 200 with the contacts that are bound now, 400 for a malformed
-// request, 423 (with MinExpires in Min-Expires), 500 when CSeq has not grown,
-// 503 when the registrar is full.
+// request, 423 (with MinExpires in Min-Expires), 439 when a proxy on the way cannot keep
+// the phone's flow, 500 when CSeq has not grown, 503 when the registrar is full.
 func (r *Registrar) Register(user string, req *sip.Request, f transport.Flow) (code int, contacts []Contact, err error) {
 	wish, err := r.read(user, req, f)
 	if err == nil {
@@ -72,6 +72,10 @@ func (r *Registrar) read(user string, req *sip.Request, f transport.Flow) (wish,
 	if err != nil {
 		return wish{}, err
 	}
+	if Outbound(req) && len(req.GetHeaders("via")) > 1 && !firstHopOutbound(path) {
+		// RFC 5626 §6: the proxy that the phone is connected to could not find it again.
+		return wish{}, refuse(439, "the first hop lacks outbound support")
+	}
 	now := r.o.Clock.Now()
 	for _, h := range headers {
 		c, ok := h.(*sip.ContactHeader)
@@ -88,6 +92,7 @@ func (r *Registrar) read(user string, req *sip.Request, f transport.Flow) (wish,
 		}
 		contact.User, contact.Flow, contact.Source = user, f, f.Remote()
 		contact.CallID, contact.CSeq, contact.Path = w.callID, w.cseq, path
+		contact.NAT = len(path) == 0 && behindNAT(&contact.URI, f)
 		w.set = append(w.set, contact)
 	}
 	if w.removeAll {
@@ -127,15 +132,24 @@ func (r *Registrar) readContact(h *sip.ContactHeader, req *sip.Request, now time
 	return c, nil
 }
 
-// expires is the time a contact asks for: its own parameter, the Expires header
-// or our default. A longer one than we grant is cut.
-func (r *Registrar) expires(h *sip.ContactHeader, req *sip.Request) (time.Duration, error) {
-	seconds, given := uint64(0), false
+// Asked is the time that a contact of a REGISTER asks for, by its own parameter or by the
+// Expires header; 0 if by neither.
+func Asked(h *sip.ContactHeader, req *sip.Request) time.Duration {
+	seconds, _ := asked(h, req)
+	return time.Duration(min(seconds, math.MaxUint32)) * time.Second
+}
+
+func asked(h *sip.ContactHeader, req *sip.Request) (seconds uint64, given bool) {
 	if v, has := param(h.Params, "expires"); has {
-		seconds, given = parseSeconds(v), true
-	} else {
-		seconds, given = expiresHeader(req)
+		return parseSeconds(v), true
 	}
+	return expiresHeader(req)
+}
+
+// expires is the time that a contact gets: what it asks for, or our default. A longer one
+// than we grant is cut.
+func (r *Registrar) expires(h *sip.ContactHeader, req *sip.Request) (time.Duration, error) {
+	seconds, given := asked(h, req)
 	if !given {
 		return r.o.DefaultExpires, nil
 	}
@@ -228,18 +242,30 @@ func (r *Registrar) admit(user string, w wish) error {
 	return nil
 }
 
-// find is the binding that c is about: the same instance and reg-id (RFC 5626
-// §6), or an equal URI.
+// find is the binding that c is about: the same instance and reg-id (RFC 5626 §6), or an
+// equal URI. Two phones in two private networks may well have the same address there: they
+// are told apart by their instance, or by Call-ID and public address.
 func (r *Registrar) find(c Contact) *binding {
 	for _, b := range r.users[c.User] {
-		if c.Instance != "" && c.RegID != "" && b.Instance == c.Instance && b.RegID == c.RegID {
-			return b
-		}
-		if equalURI(&b.URI, &c.URI) {
+		if same(&b.Contact, &c) {
 			return b
 		}
 	}
 	return nil
+}
+
+func same(b, c *Contact) bool {
+	if b.Instance != "" && c.Instance != "" {
+		if b.Instance != c.Instance {
+			return false
+		}
+		if b.RegID != "" && c.RegID != "" {
+			return b.RegID == c.RegID
+		}
+	} else if b.NAT && c.NAT && b.CallID != c.CallID && b.Source.Addr() != c.Source.Addr() {
+		return false
+	}
+	return equalURI(&b.URI, &c.URI)
 }
 
 // evict makes room for one more contact of the user. A phone that restarts

@@ -5,6 +5,7 @@ package registrar
 
 import (
 	"container/heap"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
@@ -18,9 +19,10 @@ import (
 
 // Contact is one binding of a user. Its URIs are shared: clone before changing one.
 type Contact struct {
+	ID         int64 // its own as long as it is bound, also over a restart
 	User       string
 	URI        sip.Uri        // as the phone wrote it; requests carry it as Request-URI
-	Flow       transport.Flow // what it registered over, and is reached over
+	Flow       transport.Flow // what it registered over, and is reached over; with a Path it may be zero
 	Source     netip.AddrPort // where the REGISTER came from
 	Registered time.Time      // when it was first bound
 	Refreshed  time.Time      // when it was last bound
@@ -32,6 +34,7 @@ type Contact struct {
 	Path       []sip.Uri // RFC 3327, nearest first
 	Instance   string    // +sip.instance, RFC 5626 §4.1
 	RegID      string    // reg-id, RFC 5626 §4.2
+	NAT        bool      // it says that it is elsewhere than it sends from
 }
 
 // ChangeKind says what happened to a binding.
@@ -44,6 +47,7 @@ const (
 	Expired   ChangeKind = "expired"
 	Closed    ChangeKind = "closed"  // its connection died
 	Evicted   ChangeKind = "evicted" // it gave way to a newer one of the same user
+	Dropped   ChangeKind = "dropped" // the user is no user any more
 )
 
 // Change is what OnChange gets.
@@ -62,6 +66,10 @@ type Options struct {
 	MaxBindings    int           // in all: 200,000; then 503
 	// OnChange sees every change, in order, one at a time. It must not block.
 	OnChange func(Change)
+	// Ping is called every KeepAlive for each contact behind a NAT that is reached by UDP,
+	// spread over that time. It must not block. No KeepAlive, no pings.
+	KeepAlive time.Duration
+	Ping      func(Contact)
 }
 
 // Registrar holds the bindings. It is safe for concurrent use.
@@ -71,7 +79,9 @@ type Registrar struct {
 	mu      sync.Mutex
 	users   map[string][]*binding
 	flows   map[transport.Flow][]*binding
-	expiry  expiryHeap // by Expires
+	sources map[netip.Addr]int // bindings by the address they registered from
+	expiry  expiryHeap         // by Expires
+	wheel   wheel
 	timer   clock.Timer
 	closed  bool
 	changes []Change
@@ -81,7 +91,8 @@ type Registrar struct {
 // binding is a Contact with its place in the heap of expiries.
 type binding struct {
 	Contact
-	index int
+	index      int
+	slot, spot int // in the wheel; slot -1: it is not
 }
 
 // New makes an empty registrar.
@@ -95,7 +106,9 @@ func New(o Options) *Registrar {
 	setDefault(&o.MaxContacts, 10)
 	setDefault(&o.MaxBindings, 200_000)
 	o.DefaultExpires = min(max(o.DefaultExpires, o.MinExpires), o.MaxExpires)
-	return &Registrar{o: o, users: map[string][]*binding{}, flows: map[transport.Flow][]*binding{}}
+	r := &Registrar{o: o, users: map[string][]*binding{}, flows: map[transport.Flow][]*binding{}, sources: map[netip.Addr]int{}}
+	r.wheel.init(o.KeepAlive)
+	return r
 }
 
 func setDefault[T int | time.Duration](field *T, value T) {
@@ -115,6 +128,7 @@ func (r *Registrar) Close() {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+	r.wheel.stop()
 }
 
 // Contacts are the bindings of a user that can be reached now: highest q
@@ -147,7 +161,7 @@ func (r *Registrar) live(user string) []Contact {
 
 // reachable is false between a binding's end and its removal, and for a dead connection.
 func (b *binding) reachable(now time.Time) bool {
-	return now.Before(b.Expires) && (b.Flow.IsZero() || b.Flow.Alive())
+	return now.Before(b.Expires) && (b.Flow.IsZero() || b.Flow.Alive() || len(b.Path) > 0)
 }
 
 // All are the live bindings of all users, by user and then as Contacts orders them.
@@ -201,10 +215,56 @@ func (r *Registrar) FlowUser(f transport.Flow, from string) (user string, ok boo
 	return user, user != ""
 }
 
-// FlowClosed forgets the bindings of a connection that has died.
+// HasSource tells whether some user is registered from an address.
+func (r *Registrar) HasSource(ip netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sources[ip.Unmap()] > 0
+}
+
+// DropUsers removes the bindings of every user for whom gone holds.
+func (r *Registrar) DropUsers(gone func(user string) bool) {
+	r.mu.Lock()
+	for user, list := range r.users {
+		if !gone(user) {
+			continue
+		}
+		for _, b := range slices.Clone(list) {
+			r.remove(b, Dropped)
+		}
+	}
+	r.arm()
+	r.mu.Unlock()
+	r.tell()
+}
+
+// Restore puts bindings back that were kept over a restart. One that has expired, or has no
+// way to be reached, is left out.
+func (r *Registrar) Restore(contacts []Contact) (restored int) {
+	r.mu.Lock()
+	now := r.o.Clock.Now()
+	for _, c := range contacts {
+		if now.Before(c.Expires) && (!c.Flow.IsZero() || len(c.Path) > 0) && len(r.expiry) < r.o.MaxBindings {
+			r.add(c)
+			restored++
+		}
+	}
+	r.changes = nil // nobody needs to hear what is known
+	r.arm()
+	r.mu.Unlock()
+	return restored
+}
+
+// FlowClosed forgets the bindings of a connection that has died. Where a Path leads to the
+// phone, the connection was the proxy's: another can be opened.
 func (r *Registrar) FlowClosed(f transport.Flow) {
 	r.mu.Lock()
 	for _, b := range slices.Clone(r.flows[f]) {
+		if len(b.Path) > 0 {
+			dropFrom(r.flows, f, b)
+			b.Flow = transport.Flow{}
+			continue
+		}
 		r.remove(b, Closed)
 	}
 	r.arm()
@@ -215,7 +275,10 @@ func (r *Registrar) FlowClosed(f transport.Flow) {
 // add, replace and remove are called with mu held.
 
 func (r *Registrar) add(c Contact) {
-	b := &binding{Contact: c}
+	if c.ID == 0 {
+		c.ID = rand.Int64()
+	}
+	b := &binding{Contact: c, slot: -1}
 	r.users[c.User] = append(r.users[c.User], b)
 	r.index(b)
 	heap.Push(&r.expiry, b)
@@ -224,7 +287,7 @@ func (r *Registrar) add(c Contact) {
 
 func (r *Registrar) replace(b *binding, c Contact) {
 	r.unindex(b)
-	c.Registered = b.Registered
+	c.ID, c.Registered = b.ID, b.Registered
 	b.Contact = c
 	r.index(b)
 	heap.Fix(&r.expiry, b.index)
@@ -242,12 +305,24 @@ func (r *Registrar) index(b *binding) {
 	if !b.Flow.IsZero() {
 		r.flows[b.Flow] = append(r.flows[b.Flow], b)
 	}
+	if ip := b.Source.Addr().Unmap(); ip.IsValid() {
+		r.sources[ip]++
+	}
+	if b.NAT && r.o.Ping != nil {
+		r.wheel.add(b)
+		r.spin()
+	}
 }
 
 func (r *Registrar) unindex(b *binding) {
 	if !b.Flow.IsZero() {
 		dropFrom(r.flows, b.Flow, b)
 	}
+	ip := b.Source.Addr().Unmap()
+	if r.sources[ip]--; r.sources[ip] <= 0 {
+		delete(r.sources, ip)
+	}
+	r.wheel.remove(b)
 }
 
 func dropFrom[K comparable](m map[K][]*binding, key K, b *binding) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
 
 	"tandem/store"
 )
@@ -28,22 +29,58 @@ func (r *Reader) Users(ctx context.Context) ([]store.User, error) {
 
 // PutUser adds a user or replaces the one of that name; it returns when that is on disk.
 func (s *Store) PutUser(ctx context.Context, u store.User) error {
-	_, err := s.db.ExecContext(ctx, "INSERT OR REPLACE INTO users (name, display, realm, ha1, ha1_sha256) VALUES (?, ?, ?, ?, ?)",
-		u.Name, u.Display, u.Realm, u.HA1, u.HA1SHA256)
-	return err
+	return s.changeUsers(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO users (name, display, realm, ha1, ha1_sha256) VALUES (?, ?, ?, ?, ?)",
+			u.Name, u.Display, u.Realm, u.HA1, u.HA1SHA256)
+		return err
+	})
 }
 
 // DeleteUser removes a user; store.ErrNotFound.
 func (s *Store) DeleteUser(ctx context.Context, name string) error {
-	res, err := s.db.ExecContext(ctx, "DELETE FROM users WHERE name = ?", name)
+	return s.changeUsers(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "DELETE FROM users WHERE name = ?", name)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if err == nil && n == 0 {
+			return store.ErrNotFound
+		}
+		return err
+	})
+}
+
+// metaUsers counts the changes to the users, so that a running server sees those that another
+// process makes.
+const metaUsers = "users-version"
+
+func (s *Store) changeUsers(ctx context.Context, change func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return store.ErrNotFound
+	defer tx.Rollback()
+	if err := change(tx); err != nil {
+		return err
 	}
-	return err
+	_, err = tx.ExecContext(ctx, "INSERT INTO meta (key, value) VALUES (?, '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1", metaUsers)
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// UsersVersion grows with each change to the users; 0 before the first.
+func (r *Reader) UsersVersion(ctx context.Context) (int64, error) {
+	text, err := r.Meta(ctx, metaUsers)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
 }
 
 // Meta returns the value of key; store.ErrNotFound.

@@ -1,0 +1,50 @@
+package b2bua
+
+import (
+	"log/slog"
+	"net/netip"
+
+	"github.com/emiago/sipgo/sip"
+
+	"tandem/b2bua/auth"
+	"tandem/b2bua/transport"
+)
+
+// security writes the one line that says what a source did against the rules; its form is
+// fixed (docs/security.md), and programs such as fail2ban read it. What the source may write
+// itself comes after its address. Lines that a flood could multiply come once a minute.
+func (s *Server) security(event string, f transport.Flow, more ...string) {
+	if event == "rate-limited" || event == "scanner" {
+		if !s.limiter.Allow(f.Remote().Addr(), auth.Telling) {
+			return
+		}
+	}
+	attrs := []slog.Attr{slog.String("event", event), slog.String("source", f.Remote().Addr().Unmap().WithZone("").String()),
+		slog.Int("port", int(f.Remote().Port())), slog.String("transport", string(f.Proto()))}
+	for i := 0; i+1 < len(more); i += 2 {
+		attrs = append(attrs, slog.String(more[i], clip(more[i+1], 64)))
+	}
+	s.o.Log.LogAttrs(s.ctx, slog.LevelWarn, "security", attrs...)
+}
+
+// failed counts a wrong answer to a challenge, and bans who gave too many. Somebody behind
+// the address of a registered phone, of a trunk or of a trusted host cannot get it banned.
+func (s *Server) failed(f transport.Flow, req *sip.Request, user string) {
+	ip := f.Remote().Addr()
+	s.security("auth-failed", f, "method", string(req.Method), "user", user)
+	bannable := !s.vouched(f, req) && !s.o.Registrar.HasSource(ip)
+	b, banned := s.limiter.Failed(ip, user, bannable)
+	if !banned {
+		return
+	}
+	s.security("banned", f, "for", b.Until.Sub(b.Since).String())
+	if s.o.OnBan != nil {
+		s.o.OnBan(b)
+	}
+}
+
+// Bans are the sources that are not listened to, the latest first.
+func (s *Server) Bans() []auth.Ban { return s.limiter.Bans() }
+
+// LiftBan listens to a source again; false if it was not banned.
+func (s *Server) LiftBan(ip netip.Addr) bool { return s.limiter.Lift(ip) }
