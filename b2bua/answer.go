@@ -11,6 +11,7 @@ import (
 
 	"tandem/b2bua/dialog"
 	"tandem/b2bua/transaction"
+	"tandem/b2bua/transport"
 	"tandem/media"
 )
 
@@ -275,7 +276,21 @@ func (l *Leg) openMedia() error {
 
 // contact is where the far end reaches us within the dialog.
 func (l *Leg) contact() *sip.ContactHeader {
-	u := l.call().server.address(l.flow, "")
+	return l.contactOver(l.flow)
+}
+
+// contactOver is contact towards the peer of f.
+//
+// RFC 3261 §12.1.1: a dialog that a sips: URI began has a sips: Contact on both sides.
+func (l *Leg) contactOver(f transport.Flow) *sip.ContactHeader {
+	u := l.call().server.address(f, "")
+	target := &l.uri
+	if l.inbound() {
+		target = &l.server.Request().Recipient
+	}
+	if target.IsEncrypted() {
+		u.Scheme, u.UriParams = "sips", nil
+	}
 	return &sip.ContactHeader{Address: u}
 }
 

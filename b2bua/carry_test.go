@@ -264,3 +264,16 @@ func TestSerialHunting(t *testing.T) {
 		a.refused()
 	})
 }
+
+func TestSecureDialogHasASecureContact(t *testing.T) {
+	inWorld(t, answering, func(w *world) {
+		a := w.peer(1)
+		a.target = "sips:700@" + w.addr.String()
+		a.calls("700")
+		if c := a.response(200).Contact(); c.Address.Scheme != "sips" || c.Address.UriParams.Has("transport") {
+			t.Errorf("Contact: %s", c)
+		}
+		a.send("ACK", "700", "")
+		a.hangsUp()
+	})
+}

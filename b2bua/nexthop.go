@@ -26,7 +26,7 @@ func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.Client
 			return
 		}
 		if req.Method != sip.BYE && req.Method != sip.PRACK && req.Contact() == nil {
-			req.AppendHeader(&sip.ContactHeader{Address: s.address(f, "")})
+			req.AppendHeader(l.contactOver(f))
 		}
 		if login := l.loginFor(f); login != nil {
 			h = l.answer(login, d, req, h)

@@ -117,7 +117,7 @@ const maxDepth = 8
 // invite builds the INVITE of a new dialog (RFC 3261 §8.1.1, §13.2.1).
 func (l *Leg) invite() *sip.Request {
 	c := l.call()
-	s, opts := c.server, l.dialling.opts
+	opts := l.dialling.opts
 	uri := *l.uri.Clone()
 	uri.Headers = nil // RFC 3261 §19.1.1: not part of a Request-URI
 	req := sip.NewRequest(sip.INVITE, uri)
@@ -131,7 +131,7 @@ func (l *Leg) invite() *sip.Request {
 	req.AppendHeader(&sip.ToHeader{Address: l.branch.to})
 	req.AppendHeader(&callID)
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: 1, MethodName: sip.INVITE})
-	req.AppendHeader(&sip.ContactHeader{Address: s.address(l.flow, "")})
+	req.AppendHeader(l.contact())
 	req.AppendHeader(&hops)
 	l.capabilities(req)
 	l.refreshOffer(req)
