@@ -12,12 +12,12 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop bench long fuzz prompts clean
+.PHONY: build test peers check unit interop relay bench bench-relay long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
-test: peers check unit interop ## everything that must hold, as CI runs it
+test: peers check unit interop relay ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
@@ -35,6 +35,13 @@ unit:
 # Calls between Tandem and peers that nobody here wrote: real sockets, real processes.
 interop:
 	$(GO) test -race -tags interop -count=1 -parallel 4 -timeout 10m ./test/interop/...
+
+# A few seconds that fail on lost packets and on gross faults only: others may be busy here.
+relay:
+	$(GO) run ./bench/relay -short
+
+bench-relay: ## CPU of a relayed packet beside C and a goroutine a socket; needs an idle machine
+	$(GO) run ./bench/relay
 
 long: ## the tests that are cut short in `make test`, at full size
 	MANY_CALLS=10000 $(GO) test -race -count=1 -timeout 30m -run '^TestManyCalls$$' -v ./b2bua

@@ -86,7 +86,7 @@ func contains(list []*format, f *format) bool {
 // cannot be done. Both are as long.
 func (m *stream) convert(out, payload []byte, from *format) bool {
 	copy(out, payload)
-	to := m.p.format
+	to := m.known.format
 	switch {
 	case from == to:
 		return true

@@ -17,7 +17,8 @@ import (
 )
 
 // Epoll is the backend of choice on Linux: raw non-blocking sockets, a level-triggered
-// epoll descriptor a worker, which itself waits in the runtime's netpoller.
+// epoll descriptor a worker, which is waited for in the runtime's netpoller, or in the
+// kernel by workers that own a processor.
 func Epoll() Backend { return epollBackend{} }
 
 func defaultBackend() Backend { return Epoll() }
@@ -26,53 +27,86 @@ type epollBackend struct{}
 
 func (epollBackend) listen(addr netip.AddrPort) (conn, error) { return listenRaw(addr) }
 
-func (epollBackend) poller(clock.Clock) (poller, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("media: epoll_create: %w", err)
+func (epollBackend) poller(_ clock.Clock, owns bool) (poller, error) {
+	p := &epollPoller{fd: -1, gate: -1, eventfd: -1, alarm: -1, owns: owns}
+	var err error
+	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
+		p.gate, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("media: eventfd: %w", err)
+	if err == nil {
+		p.eventfd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
-	p := &epollPoller{fd: fd, eventfd: wake}
-	if err := p.start(); err != nil {
-		unix.Close(wake)
-		unix.Close(fd)
+	if err == nil {
+		p.alarm, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	}
+	if err != nil {
+		err = fmt.Errorf("media: epoll: %w", err)
+	} else {
+		err = p.start()
+	}
+	if err != nil {
+		for _, fd := range []int{p.fd, p.gate, p.eventfd, p.alarm} {
+			unix.Close(fd) // those that were not made are -1, which is refused
+		}
 		return nil, err
 	}
 	return p, nil
 }
 
-// wakeSlot is the epoll data of the eventfd; sockets have their slot's index.
-const wakeSlot = -1
+// What the entries of the epoll descriptors are; sockets have their slot's index.
+const (
+	wakeEntry  = -1
+	alarmEntry = -2
+	doorEntry  = -3
+)
 
+// epollPoller has its sockets, an eventfd and a timerfd in one epoll descriptor. To park it
+// waits in the runtime's netpoller on another, the gate, whose only entry, the door, is the
+// first. The door shuts when it has been seen through: while a poller blocks in the kernel
+// itself, packets do not wake the netpoller as well.
+//
+// Deadlines go by the timerfd and not by time-outs of the waits: setting and clearing the
+// hardware's timer at each wake-up costs as much as several packets on a virtual machine.
 type epollPoller struct {
 	fd      int
-	file    *os.File // owns fd; puts it into the runtime's netpoller
+	gate    int
+	file    *os.File // owns gate; puts it into the runtime's netpoller
 	raw     syscall.RawConn
 	eventfd int
+	alarm   int         // the timerfd
 	woken   atomic.Bool // the eventfd has been written and not yet read
 
 	slots    []*socket
 	free     []int
 	events   [256]unix.EpollEvent
-	n        int
-	deadline time.Time
+	in       source
+	warmth   uint64                // so that the compiler keeps the loads of warm
+	owns     bool                  // a processor of the runtime, which it may block
+	busy     bool                  // the last wait brought something
+	deadline time.Time             // of the alarm
 	poll     func(fd uintptr) bool // made once: a closure a wait would allocate
 }
 
 func (p *epollPoller) start() error {
-	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakeSlot}
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, p.eventfd, &ev); err != nil {
-		return fmt.Errorf("media: epoll_ctl: %w", err)
+	for _, e := range []struct {
+		in, fd int
+		entry  int32
+		events uint32
+	}{
+		{p.fd, p.eventfd, wakeEntry, unix.EPOLLIN},
+		{p.fd, p.alarm, alarmEntry, unix.EPOLLIN | unix.EPOLLET}, // it is never read
+		{p.gate, p.fd, doorEntry, doorEvents},
+	} {
+		ev := unix.EpollEvent{Events: e.events, Fd: e.entry}
+		if err := unix.EpollCtl(e.in, unix.EPOLL_CTL_ADD, e.fd, &ev); err != nil {
+			return fmt.Errorf("media: epoll_ctl: %w", err)
+		}
 	}
 	// os.NewFile hands only non-blocking descriptors to the netpoller.
-	if err := unix.SetNonblock(p.fd, true); err != nil {
+	if err := unix.SetNonblock(p.gate, true); err != nil {
 		return fmt.Errorf("media: epoll descriptor: %w", err)
 	}
-	file := os.NewFile(uintptr(p.fd), "media-epoll")
+	file := os.NewFile(uintptr(p.gate), "media-epoll")
 	raw, err := file.SyscallConn()
 	if err == nil {
 		err = file.SetReadDeadline(time.Time{}) // fails when the netpoller has refused it
@@ -80,46 +114,75 @@ func (p *epollPoller) start() error {
 	if err != nil {
 		return fmt.Errorf("media: epoll descriptor: %w", err)
 	}
-	p.file, p.raw, p.poll = file, raw, p.collect
+	p.file, p.raw, p.poll = file, raw, p.seeThrough
 	return nil
 }
 
-// collect asks the kernel without waiting; false lets RawConn.Read park the goroutine.
-func (p *epollPoller) collect(fd uintptr) bool {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd,
-			uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
-		if errno == unix.EINTR {
-			continue
-		}
-		p.n = 0
-		if errno == 0 {
-			p.n = int(n)
-		}
-		return p.n > 0
-	}
+const doorEvents = unix.EPOLLIN | unix.EPOLLONESHOT
+
+// seeThrough looks through the door without waiting and so shuts it; false lets
+// RawConn.Read park the goroutine.
+func (p *epollPoller) seeThrough(gate uintptr) bool {
+	var door [1]unix.EpollEvent
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, gate, uintptr(unsafe.Pointer(&door[0])), 1, 0, 0, 0)
+	return errno == 0 && n > 0
 }
 
 func (p *epollPoller) wait(until time.Time, ready []*socket) []*socket {
-	if !until.Equal(p.deadline) {
-		p.deadline = until
-		p.file.SetReadDeadline(until) // fails only after close, when Read fails too
+	p.setAlarm(until)
+	if !p.owns || !p.busy {
+		p.park()
 	}
-	p.n = 0
-	if err := p.raw.Read(p.poll); err != nil {
-		// The time is up: what came meanwhile must not wait for the next round.
-		p.collect(uintptr(p.fd))
-	}
-	for _, ev := range p.events[:p.n] {
-		if ev.Fd == wakeSlot {
+	n := p.collect(p.owns && p.busy)
+	p.busy = n > 0
+	for _, ev := range p.events[:n] {
+		switch {
+		case ev.Fd == wakeEntry:
 			p.drain()
-			continue
-		}
-		if s := p.slots[ev.Fd]; s != nil {
+		case ev.Fd >= 0 && p.slots[ev.Fd] != nil:
+			s := p.slots[ev.Fd]
 			ready = append(ready, s)
+			p.warmth += s.stream.warm() + uint64(s.conn.(*rawConn).fd)
 		}
 	}
 	return ready
+}
+
+// setAlarm lets the timerfd end a wait at until.
+func (p *epollPoller) setAlarm(until time.Time) {
+	if until.Equal(p.deadline) {
+		return
+	}
+	p.deadline = until
+	var at unix.ItimerSpec // zero: none
+	if !until.IsZero() {
+		at.Value = unix.NsecToTimespec(int64(max(1, time.Until(until))))
+	}
+	unix.TimerfdSettime(p.alarm, 0, &at, nil) // a timerfd of ours and a valid time: it cannot fail
+}
+
+// park waits in the runtime's netpoller.
+func (p *epollPoller) park() {
+	door := unix.EpollEvent{Events: doorEvents, Fd: doorEntry}
+	unix.EpollCtl(p.gate, unix.EPOLL_CTL_MOD, p.fd, &door) // both are ours and open: it cannot fail
+	p.raw.Read(p.poll)                                     // fails only after close
+}
+
+// collect asks the kernel what is ready. With block it waits without telling the scheduler:
+// nobody has to be woken for us to go on. That keeps a processor from the runtime, which is
+// why we must own one. The runtime signals goroutines that have not yielded for 10 ms, and
+// those it wants stopped: this ends the wait with nothing.
+func (p *epollPoller) collect(block bool) int {
+	wait := 0
+	if block {
+		wait = -1
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(wait), 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
 }
 
 func (p *epollPoller) drain() {
@@ -144,8 +207,10 @@ func (p *epollPoller) add(s *socket) error {
 		p.slots = append(p.slots, nil)
 	}
 	p.slots[s.slot] = s
+	c := s.conn.(*rawConn)
+	c.in = &p.in
 	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.slot)}
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, s.conn.(*rawConn).fd, &ev); err != nil {
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(c.fd), &ev); err != nil {
 		p.release(s)
 		return fmt.Errorf("media: epoll_ctl: %w", err)
 	}
@@ -153,7 +218,7 @@ func (p *epollPoller) add(s *socket) error {
 }
 
 func (p *epollPoller) remove(s *socket) {
-	unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, s.conn.(*rawConn).fd, nil)
+	unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(s.conn.(*rawConn).fd), nil)
 	p.release(s)
 }
 
@@ -163,5 +228,5 @@ func (p *epollPoller) release(s *socket) {
 }
 
 func (p *epollPoller) close() error {
-	return errors.Join(p.file.Close(), unix.Close(p.eventfd))
+	return errors.Join(p.file.Close(), unix.Close(p.fd), unix.Close(p.eventfd), unix.Close(p.alarm))
 }

@@ -39,15 +39,15 @@ type candidate struct {
 // latch decides which source is the peer's. It keeps a few candidates and no more, however
 // many addresses send.
 type latch struct {
-	promised   netip.AddrPort
-	signalling netip.Addr
-
 	current candidate // heard and sent to; its addr is not valid before the first
 	locked  bool
 	open    bool      // the window has begun
-	until   time.Time // the end of the window
 	last    time.Time // last packet from current
-	others  [4]candidate
+	until   time.Time // the end of the window
+
+	promised   netip.AddrPort
+	signalling netip.Addr
+	others     [4]candidate
 }
 
 // promise takes the address of a new description, and unlocks. An address that has sent
@@ -175,12 +175,4 @@ func (c *candidate) worth() int {
 		return -1
 	}
 	return int(c.rank)*(latchRun+1) + min(c.run, latchRun)
-}
-
-// remote is where to send: to the peer that was heard, else where it said it listens.
-func (l *latch) remote(told netip.AddrPort) netip.AddrPort {
-	if l.current.addr.IsValid() {
-		return l.current.addr
-	}
-	return told
 }

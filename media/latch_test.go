@@ -75,7 +75,7 @@ func TestLatch(t *testing.T) {
 			l := &latch{signalling: netip.MustParseAddr("192.0.2.7")}
 			l.promise(netip.MustParseAddrPort(promised))
 			runLatch(t, l, c.steps)
-			if got := l.remote(netip.AddrPort{}); c.remote == "" && got.IsValid() || c.remote != "" && got.String() != c.remote {
+			if got := l.current.addr; c.remote == "" && got.IsValid() || c.remote != "" && got.String() != c.remote {
 				t.Errorf("sends to %v, want %q", got, c.remote)
 			}
 		})
@@ -111,7 +111,7 @@ func TestLatchUnlocksByANewDescription(t *testing.T) {
 	l.promise(a) // a session refresh: who was heard goes on being heard
 	runLatch(t, l, []latchStep{{from: "192.0.2.1:4002", count: 10}, {at: 210, from: a.String(), heard: true}})
 	l.promise(b) // moved: the old place is forgotten
-	if got := l.remote(b); got != b {
+	if got := l.current.addr; got.IsValid() {
 		t.Errorf("sends to %v after the peer moved to %v", got, b)
 	}
 	runLatch(t, l, []latchStep{{from: a.String(), count: 10}, {at: 210, from: b.String(), heard: true}})

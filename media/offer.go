@@ -40,9 +40,8 @@ func newNegotiation(local netip.AddrPort, formats []*format) negotiation {
 // once handed over.
 type params struct {
 	format       *format
-	payload      uint8 // of what we send
-	event        uint8 // telephone-event we may send, or noPayload
-	rx           [128]inbound
+	payload      uint8          // of what we send
+	event        uint8          // telephone-event we may send, or noPayload
 	remote       netip.AddrPort // not valid: not known, or not ours to send to
 	remoteRTCP   netip.AddrPort
 	promised     netip.AddrPort // as the peer wrote it
@@ -51,6 +50,7 @@ type params struct {
 	receives     bool // we want to
 	frameMs      int
 	eventPayload uint8 // telephone-event as numbered in our own description
+	rx           [128]inbound
 }
 
 // inbound is what a received payload type means.

@@ -14,17 +14,24 @@ import (
 // rawConn is a non-blocking UDP descriptor read and written by raw system calls: they do
 // not tell the scheduler, which is right for calls that cannot block.
 type rawConn struct {
-	fd   int
-	v6   bool
-	addr netip.AddrPort
-	// Scratch for the kernel's socket addresses, kept here so that no call allocates.
-	sa      unix.RawSockaddrInet6
-	salen   uint32
-	zone    uint32 // scope id of the last link-local address seen, and that address
-	zoned   netip.Addr
-	sendTo  netip.AddrPort // what out holds
-	out     unix.RawSockaddrInet6
-	outSize uintptr
+	// What recv and send touch lies together: with hundreds of calls each line of memory
+	// that a packet needs has to be fetched anew.
+	fd      int32
+	outSize uint32                // of out, 0 before the first send
+	out     unix.RawSockaddrInet6 // where we sent last
+	v6      bool
+	in      *source
+
+	addr  netip.AddrPort
+	zone  uint32 // scope id of the last link-local address seen, and that address
+	zoned netip.Addr
+}
+
+// source is where the kernel writes whom a datagram came from. All sockets of a worker
+// share one.
+type source struct {
+	sa   unix.RawSockaddrInet6
+	size uint32
 }
 
 func listenRaw(addr netip.AddrPort) (*rawConn, error) {
@@ -36,7 +43,7 @@ func listenRaw(addr netip.AddrPort) (*rawConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: socket: %w", err)
 	}
-	c := &rawConn{fd: fd, v6: family == unix.AF_INET6}
+	c := &rawConn{fd: int32(fd), v6: family == unix.AF_INET6}
 	if err := c.bind(addr); err != nil {
 		unix.Close(fd)
 		return nil, err
@@ -47,20 +54,20 @@ func listenRaw(addr netip.AddrPort) (*rawConn, error) {
 func (c *rawConn) bind(addr netip.AddrPort) error {
 	var sa unix.Sockaddr
 	if c.v6 {
-		if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		if err := unix.SetsockoptInt(int(c.fd), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
 			return fmt.Errorf("media: IPV6_V6ONLY: %w", err)
 		}
 		sa = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16(), ZoneId: zoneID(addr.Addr().Zone())}
 	} else {
 		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().Unmap().As4()}
 	}
-	if err := unix.Bind(c.fd, sa); err != nil {
+	if err := unix.Bind(int(c.fd), sa); err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
 			return errInUse
 		}
 		return fmt.Errorf("media: bind %s: %w", addr, err)
 	}
-	bound, err := unix.Getsockname(c.fd)
+	bound, err := unix.Getsockname(int(c.fd))
 	if err != nil {
 		return fmt.Errorf("media: getsockname: %w", err)
 	}
@@ -89,11 +96,12 @@ func zoneID(zone string) uint32 {
 }
 
 func (c *rawConn) recv(b []byte) (int, netip.AddrPort, error) {
+	in := c.in
 	for {
-		c.salen = uint32(unsafe.Sizeof(c.sa))
+		in.size = uint32(unsafe.Sizeof(in.sa))
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0,
-			uintptr(unsafe.Pointer(&c.sa)), uintptr(unsafe.Pointer(&c.salen)))
+			uintptr(unsafe.Pointer(&in.sa)), uintptr(unsafe.Pointer(&in.size)))
 		switch errno {
 		case 0:
 			return int(n), c.from(), nil
@@ -108,30 +116,29 @@ func (c *rawConn) recv(b []byte) (int, netip.AddrPort, error) {
 
 func (c *rawConn) from() netip.AddrPort {
 	if !c.v6 {
-		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(&c.sa))
+		sa := (*unix.RawSockaddrInet4)(unsafe.Pointer(&c.in.sa))
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), swap16(sa.Port))
 	}
-	ip := netip.AddrFrom16(c.sa.Addr)
-	if id := c.sa.Scope_id; id != 0 {
+	sa := &c.in.sa
+	ip := netip.AddrFrom16(sa.Addr)
+	if id := sa.Scope_id; id != 0 {
 		// A zone is a string and making it allocates: keep the last.
 		if c.zone != id || c.zoned.WithZone("") != ip {
 			c.zone, c.zoned = id, ip.WithZone(strconv.FormatUint(uint64(id), 10))
 		}
 		ip = c.zoned
 	}
-	return netip.AddrPortFrom(ip, swap16(c.sa.Port))
+	return netip.AddrPortFrom(ip, swap16(sa.Port))
 }
 
 func (c *rawConn) send(b []byte, to netip.AddrPort) error {
-	if to != c.sendTo {
-		if !c.target(to) {
-			return fmt.Errorf("media: %s has not this socket's address family", to)
-		}
+	if !c.target(to) {
+		return fmt.Errorf("media: %s has not this socket's address family", to)
 	}
 	for {
 		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0,
-			uintptr(unsafe.Pointer(&c.out)), c.outSize)
+			uintptr(unsafe.Pointer(&c.out)), uintptr(c.outSize))
 		switch errno {
 		case 0:
 			return nil
@@ -144,28 +151,32 @@ func (c *rawConn) send(b []byte, to netip.AddrPort) error {
 	}
 }
 
-// target writes to as a kernel address; it is kept until the destination changes.
+// target writes to as a kernel address.
 func (c *rawConn) target(to netip.AddrPort) bool {
-	ip := to.Addr().Unmap()
+	ip := to.Addr()
+	if ip.Is4In6() {
+		ip = ip.Unmap()
+	}
 	if ip.Is4() == c.v6 || !ip.IsValid() {
 		return false
 	}
-	c.sendTo, c.out = to, unix.RawSockaddrInet6{}
 	if c.v6 {
-		c.out = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap16(to.Port()),
-			Addr: ip.As16(), Scope_id: zoneID(ip.Zone())}
+		c.out = unix.RawSockaddrInet6{Family: unix.AF_INET6, Port: swap16(to.Port()), Addr: ip.As16()}
+		if zone := ip.Zone(); zone != "" {
+			c.out.Scope_id = zoneID(zone)
+		}
 		c.outSize = unix.SizeofSockaddrInet6
 		return true
 	}
-	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&c.out)) = unix.RawSockaddrInet4{
-		Family: unix.AF_INET, Port: swap16(to.Port()), Addr: ip.As4()}
+	out := (*unix.RawSockaddrInet4)(unsafe.Pointer(&c.out))
+	out.Family, out.Port, out.Addr = unix.AF_INET, swap16(to.Port()), ip.As4()
 	c.outSize = unix.SizeofSockaddrInet4
 	return true
 }
 
 func (c *rawConn) local() netip.AddrPort { return c.addr }
 
-func (c *rawConn) close() error { return unix.Close(c.fd) }
+func (c *rawConn) close() error { return unix.Close(int(c.fd)) }
 
 // swap16 turns a port between host and network byte order.
 func swap16(v uint16) uint16 {

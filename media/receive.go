@@ -20,7 +20,7 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 		m.count.malformed++
 		return
 	}
-	meaning := m.p.rx[h.PayloadType]
+	meaning := m.meaning(h.PayloadType)
 	if !m.latch.accept(from, h, meaning.kind != payloadUnknown, m.now()) {
 		m.count.strangers++
 		return
@@ -42,7 +42,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	m.count.rxPackets++
 	m.count.rxBytes += uint64(len(b))
 	m.last = m.now()
-	if m.first.IsZero() {
+	if m.count.rxPackets == 1 {
 		m.first = m.now()
 		m.emit(Event{Kind: EventFirstRTP, Remote: m.remote()})
 	}
@@ -58,7 +58,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 			m.record.take(h, payload, meaning.format)
 		}
 	}
-	if m.peer != nil && m.p.receives {
+	if m.peer != nil && m.known.receives {
 		m.peer.relay(m, h, payload, meaning, verdict == rtp.Restarted)
 	}
 }
@@ -66,7 +66,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 // relay sends a packet of from's peer on to ours. Whatever this leg is being played goes
 // first.
 func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbound, restarted bool) {
-	if m.p == nil || !m.p.sends || m.play != nil || len(m.keys) > 0 || m.ended {
+	if m.p == nil || !m.known.sends || m.play != nil || len(m.keys) > 0 || m.ended {
 		return
 	}
 	if len(payload) > maxPacket-rtp.HeaderSize {
@@ -77,10 +77,10 @@ func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbou
 	switch meaning.kind {
 	case payloadAudio:
 		ok = m.convert(out, payload, meaning.format)
-		h.PayloadType = m.p.payload
+		h.PayloadType = m.known.payload
 	case payloadEvent:
-		ok = m.p.event != noPayload
-		h.PayloadType = m.p.event
+		ok = m.known.event != noPayload
+		h.PayloadType = m.known.event
 		copy(out, payload)
 	}
 	if !ok {
@@ -90,7 +90,7 @@ func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbou
 	if meaning.kind == payloadAudio {
 		length = uint32(len(payload))
 	}
-	if h, ok = m.tx.relay(from, h, restarted, length, m.now(), m.p.format.ClockRate); ok {
+	if h, ok = m.tx.relay(from, h, restarted, length, m.now(), m.known.format.ClockRate); ok {
 		m.send(h, len(payload))
 	}
 }

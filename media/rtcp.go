@@ -41,18 +41,24 @@ func (r *reporter) init(m *stream) {
 }
 
 func (r *reporter) start() {
-	if m := r.timer.stream; !r.timer.armed() {
-		m.arm(&r.timer, m.now().Add(reportDelay()))
+	if !r.timer.armed() {
+		r.schedule()
 	}
 }
 
-func reportDelay() time.Duration {
-	return rtcpEvery/2 + time.Duration(rand.Int64N(int64(rtcpEvery)))
+// rtcpGrid is what the times of reports are rounded to, so that one wake-up of the worker
+// sends those of many sessions.
+const rtcpGrid = 50 * time.Millisecond
+
+func (r *reporter) schedule() {
+	m := r.timer.stream
+	at := m.arrival() + rtcpEvery/2 + time.Duration(rand.Int64N(int64(rtcpEvery)))
+	m.arm(&r.timer, m.session.engine.epoch.Add(at.Round(rtcpGrid)))
 }
 
 // sendReport sends SR or RR with SDES and sets the timer for the next.
 func (m *stream) sendReport() {
-	m.arm(&m.report.timer, m.now().Add(reportDelay()))
+	m.report.schedule()
 	m.writeRTCP(false)
 }
 

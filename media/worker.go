@@ -35,7 +35,7 @@ type worker struct {
 }
 
 func newWorker(e *Engine, id int) (*worker, error) {
-	p, err := e.backend.poller(e.clock)
+	p, err := e.backend.poller(e.clock, e.processors > 0)
 	if err != nil {
 		return nil, err
 	}

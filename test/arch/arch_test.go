@@ -83,7 +83,7 @@ var homes = map[string][]string{
 	"github.com/yuin/gopher-lua":   {"scripting", "scripting/..."},
 	"github.com/zaf/g711":          {"media/codec"},
 	"golang.org/x/net":             {"b2bua/transport"},
-	"golang.org/x/sys":             {"b2bua/transport", "media", "media/...", "cmd/tandem"},
+	"golang.org/x/sys":             {"b2bua/transport", "media", "media/...", "cmd/tandem", "bench/..."},
 }
 
 // pkg is what is wanted of one object that `go list -json` prints.
