@@ -113,7 +113,6 @@ func (s *server) openStore(ctx context.Context, cfg settings) error {
 func (s *server) openMedia(_ context.Context, cfg settings) error {
 	m, err := media.New(media.Options{
 		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Built(), Log: s.log,
-		OwnProcessors: true,
 	})
 	if err != nil {
 		return err
