@@ -42,10 +42,11 @@ type SIP struct {
 	Local          []Prefix   `toml:"local"`     // peers in these see the address of the route to them
 	TLSCert        Path       `toml:"tls_cert" reload:"live"`
 	TLSKey         Path       `toml:"tls_key" reload:"live"`
-	TLSCA          Path       `toml:"tls_ca" reload:"live"`     // authorities believed about hosts, beside the system's, and about clients, which are then asked for a certificate
-	WSOrigins      []string   `toml:"ws_origins" reload:"live"` // of pages that may open a WebSocket; "*" is all
-	DNS            []Server53 `toml:"dns"`                      // name servers; none: the system's
-	Digest         []string   `toml:"digest"`                   // "sha-256", "md5", in the order they are offered
+	TLSCA          Path       `toml:"tls_ca" reload:"live"`       // authorities believed about hosts, beside the system's, and about clients, which are then asked for a certificate
+	WSOrigins      []string   `toml:"ws_origins" reload:"live"`   // of pages that may open a WebSocket; "*" is all
+	DNS            []Server53 `toml:"dns"`                        // name servers; none: the system's
+	Digest         []string   `toml:"digest"`                     // "sha-256", "md5", in the order they are offered
+	AuthInCall     []string   `toml:"auth_in_call" reload:"live"` // methods that need credentials within a user's call, too
 	SessionExpires Duration   `toml:"session_expires"`
 }
 
@@ -102,8 +103,9 @@ type DB struct {
 type Limits struct {
 	Calls          int       `toml:"calls" reload:"live"`
 	CallsPerSecond int       `toml:"calls_per_second" reload:"live"`
-	Emergency      []string  `toml:"emergency" reload:"live"`
+	Emergency      []string  `toml:"emergency" reload:"live"` // numbers that pass every limit and rule
 	PerSource      PerSource `toml:"per_source" reload:"live"`
+	Scanners       []string  `toml:"scanners" reload:"live"` // User-Agents that get no answer; * and ? stand for anything
 }
 
 // PerSource bounds one source that is neither trusted nor a trunk.
@@ -125,25 +127,10 @@ type User struct {
 	Name     string   `toml:"name"`
 	Password Secret   `toml:"password"`
 	Display  string   `toml:"display"`
+	Digest   []string `toml:"digest"` // the algorithms the user may answer with; none: those of [sip]
 	SRTP     string   `toml:"srtp"`
 	DTMF     string   `toml:"dtmf"`
 	Codecs   []string `toml:"codecs"`
-}
-
-// Trunk is a carrier or another switch.
-type Trunk struct {
-	Name      string   `toml:"name"`
-	Hosts     []string `toml:"hosts"`
-	Transport string   `toml:"transport"`
-	Username  string   `toml:"username"`
-	Password  Secret   `toml:"password"`
-	Register  bool     `toml:"register"`
-	Match     []Prefix `toml:"match"`
-	Check     Duration `toml:"check"`
-	MaxCalls  int      `toml:"max_calls"`
-	SRTP      string   `toml:"srtp"`
-	DTMF      string   `toml:"dtmf"`
-	Codecs    []string `toml:"codecs"`
 }
 
 // Default is what holds without a file.
@@ -175,9 +162,6 @@ func Default() *Config {
 		},
 	}
 }
-
-// defaultTrunk and defaultUser are what an array's entry starts from.
-func defaultTrunk() Trunk { return Trunk{Transport: "udp", Check: Duration(30 * time.Second)} }
 
 // File is the path the configuration was read from; "" for the built-in one.
 func (c *Config) File() string { return c.file }

@@ -14,13 +14,11 @@ import (
 var unbuilt = []struct{ key, also string }{
 	{key: "scripts.http"},
 	{key: "db"},
-	{key: "limits.calls_per_second"},
-	{key: "limits.emergency"},
-	{key: "limits.per_source"},
 	{key: "user.srtp", also: "off"},
 	{key: "user.dtmf", also: "rfc4733"},
 	{key: "user.codecs", also: "[]"},
-	{key: "trunk"},
+	{key: "trunk.srtp", also: "off"},
+	{key: "trunk.dtmf", also: "rfc4733"},
 }
 
 // The values that are not built yet, of keys that are.
@@ -43,6 +41,13 @@ func (c *Config) notBuilt(p *problems) {
 		for i, name := range c.Media.Codecs {
 			if slices.Contains(unbuiltCodecs, name) {
 				p.addf(fmt.Sprintf("media.codecs[%d]", i), "%s is not built yet", name)
+			}
+		}
+	}
+	for i, t := range c.Trunks {
+		for j, name := range t.Codecs {
+			if slices.Contains(unbuiltCodecs, name) {
+				p.addf(fmt.Sprintf("trunk[%d].codecs[%d]", i, j), "%s is not built yet", name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ func (s *SIP) validate(p *problems) {
 		}
 	}
 	oneOf(p, "sip.digest", s.Digest, "sha-256", "md5")
+	oneOf(p, "sip.auth_in_call", append([]string(nil), s.AuthInCall...), "INVITE", "BYE", "REFER", "UPDATE", "INFO", "MESSAGE", "SUBSCRIBE")
 	// RFC 4028 §4: the smallest interval is 90 seconds.
 	if d := s.SessionExpires.Std(); d != 0 && d < 90*time.Second {
 		p.addf("sip.session_expires", `%s is too short: "90s" or more, or "0"`, s.SessionExpires)
@@ -72,8 +74,10 @@ func (s *SIP) validate(p *problems) {
 }
 
 func (m *Media) validate(p *problems) {
-	oneOf(p, "media.codecs", m.Codecs, "opus", "g722", "pcmu", "pcma")
+	oneOf(p, "media.codecs", m.Codecs, knownCodecs...)
 }
+
+var knownCodecs = []string{"opus", "g722", "pcmu", "pcma"}
 
 func (h *HTTP) validate(p *problems) {
 	if h.Token == "" && !h.Listen.Loopback() {
@@ -117,6 +121,19 @@ func (l *Limits) validate(p *problems) {
 			p.addf("limits."+n.key, "must be %d or more", n.least)
 		}
 	}
+	if l.PerSource.Ban.Std() < time.Second {
+		p.addf("limits.per_source.ban", `%s is too short: "1s" or more`, l.PerSource.Ban)
+	}
+	for i, n := range l.Emergency {
+		if n == "" || strings.ContainsAny(n, "@:;/?<>\"\\ ,") || hasControl(n) {
+			p.addf(fmt.Sprintf("limits.emergency[%d]", i), "%q is not a number", n)
+		}
+	}
+	for i, pattern := range l.Scanners {
+		if _, err := path.Match(pattern, "-"); err != nil || pattern == "" || strings.Trim(pattern, "*?") == "" {
+			p.addf(fmt.Sprintf("limits.scanners[%d]", i), "%q is not a pattern that tells some User-Agents from others", pattern)
+		}
+	}
 }
 
 func (c *Config) validateUsers(p *problems) {
@@ -130,25 +147,9 @@ func (c *Config) validateUsers(p *problems) {
 		if hasControl(u.Display) {
 			p.addf(path+".display", "holds a control character")
 		}
+		oneOf(p, path+".digest", u.Digest, "sha-256", "md5")
 		oneOf(p, path+".srtp", optional(u.SRTP), "off", "optional", "required")
 		oneOf(p, path+".dtmf", optional(u.DTMF), "rfc4733", "info", "inband")
-	}
-}
-
-func (c *Config) validateTrunks(p *problems) {
-	names := map[string]int{}
-	for i, t := range c.Trunks {
-		path := fmt.Sprintf("trunk[%d]", i)
-		unique(p, path, t.Name, names)
-		if len(t.Hosts) == 0 {
-			p.addf(path+".hosts", "is missing")
-		}
-		oneOf(p, path+".transport", []string{t.Transport}, protos...)
-		if t.MaxCalls < 0 {
-			p.addf(path+".max_calls", "must be 0 or more")
-		}
-		oneOf(p, path+".srtp", optional(t.SRTP), "off", "optional", "required")
-		oneOf(p, path+".dtmf", optional(t.DTMF), "rfc4733", "info", "inband")
 	}
 }
 
