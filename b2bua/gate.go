@@ -29,6 +29,8 @@ type door struct {
 	tagSeed maphash.Seed
 	asking  chan struct{} // a token for each question to the scripts
 	lookups lookups
+
+	deliveries atomic.Int64 // messages on their way to users
 }
 
 func (s *Server) openDoor() {

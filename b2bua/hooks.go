@@ -21,7 +21,8 @@ type Hooks interface {
 	Register(ctx context.Context, r Registration) (code int, err error)
 	// Auth finds the credential of a user whom the Directory does not know.
 	Auth(ctx context.Context, user, realm string) (c auth.Credential, found bool, err error)
-	// Message takes a MESSAGE outside of any call: 0 if no script wants it, else its status.
+	// Message takes a MESSAGE outside of any call: its final status, or 0 if no script wants it
+	// and it is to go to the user it is addressed to.
 	Message(ctx context.Context, m Message) (code int, err error)
 }
 
@@ -37,7 +38,8 @@ type Registration struct {
 // Message is a SIP MESSAGE (RFC 3428).
 type Message struct {
 	From, To    Address
-	User        string // authenticated; "" for a trusted source
+	User        string // authenticated; "" for a trusted source or a trunk
+	Trunk       string // that it came by
 	Source      Source
 	ContentType string
 	Body        string

@@ -149,13 +149,7 @@ func (l *Leg) invite() *sip.Request {
 
 // hopsLeft is the Max-Forwards of our INVITEs: the caller's less one (RFC 7332), so that a
 // loop through other servers ends.
-func (c *Call) hopsLeft() sip.MaxForwardsHeader {
-	mf := c.invite.MaxForwards()
-	if mf == nil || mf.Val() == 0 || mf.Val() > 70 {
-		return 69
-	}
-	return sip.MaxForwardsHeader(mf.Val() - 1)
-}
+func (c *Call) hopsLeft() sip.MaxForwardsHeader { return hopsAfter(c.invite) }
 
 func (s *Server) rememberOutgoing(callID, tag string) {
 	s.mu.Lock()

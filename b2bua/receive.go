@@ -39,8 +39,8 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		s.options(tx)
 	case sip.REFER:
 		refuse(403, "").respond(tx, dialog.NewTag()) // we call for nobody whom we have not in a call
-	case sip.MESSAGE: // RFC 3428: within a call only
-		refuse(405, "", allowHeader()).respond(tx, dialog.NewTag())
+	case sip.MESSAGE:
+		s.message(tx)
 	default: // BYE, INFO… outside a dialog
 		refuse(481, "").respond(tx, dialog.NewTag())
 	}

@@ -41,7 +41,7 @@ var ordeals = []ordeal{
 	{name: "dblreq", section: "4475 §3.1.1.8", want: 401, user: "j.user", then: 200, only: "udp"},
 	{name: "semiuri", section: "4475 §3.1.1.9", want: 200},
 	{name: "transports", section: "4475 §3.1.1.10", want: 200},
-	{name: "mpart01", section: "4475 §3.1.1.11", want: 405, has: "Allow: ", why: "read whole; MESSAGE is not built yet"},
+	{name: "mpart01", section: "4475 §3.1.1.11", want: 480, why: "read whole; the user is not registered"},
 	// unreason and noreason are responses: TestTorturedResponses.
 
 	// Invalid.

@@ -204,7 +204,7 @@ func (p *peer) send(method, number, body string, headers ...string) {
 		lines = append(lines, fmt.Sprintf("Contact: <sip:alice@%s>", p.addr))
 	}
 	lines = append(lines, headers...)
-	if body != "" {
+	if body != "" && !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Content-Type:") }) {
 		lines = append(lines, "Content-Type: application/sdp")
 	}
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)), "", body)
