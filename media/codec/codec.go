@@ -28,6 +28,8 @@ func Types() []Type {
 		{Name: "PCMA", ClockRate: 8000, SampleRate: 8000, Channels: 1, PayloadType: 8, Static: true},
 		// RFC 3551 §4.5.2: clocked at 8000 by mistake, and for ever.
 		{Name: "G722", ClockRate: 8000, SampleRate: 16000, Channels: 1, PayloadType: 9, Static: true},
+		// RFC 7587 §7: the rtpmap always says 48000 and 2 channels; sprop tells that ours is one.
+		{Name: "opus", ClockRate: 48000, SampleRate: opusRate, Channels: 2, PayloadType: 111, Fmtp: "sprop-stereo=0;stereo=0"},
 	}
 }
 
@@ -61,7 +63,7 @@ type Decoder interface {
 	Decode(dst []int16, payload []byte) int
 }
 
-// NewEncoder makes an encoder for one stream; errors are ErrUnknown.
+// NewEncoder makes an encoder for one stream; errors are ErrUnknown or the coder's own.
 func (t Type) NewEncoder() (Encoder, error) {
 	switch t.Name {
 	case "PCMU":
@@ -70,11 +72,13 @@ func (t Type) NewEncoder() (Encoder, error) {
 		return aLaw{}, nil
 	case "G722":
 		return &encoder722{newState722()}, nil
+	case "opus":
+		return newOpusEncoder()
 	}
 	return nil, ErrUnknown
 }
 
-// NewDecoder makes a decoder for one stream; errors are ErrUnknown.
+// NewDecoder makes a decoder for one stream; errors are ErrUnknown or the coder's own.
 func (t Type) NewDecoder() (Decoder, error) {
 	switch t.Name {
 	case "PCMU":
@@ -83,6 +87,8 @@ func (t Type) NewDecoder() (Decoder, error) {
 		return aLaw{}, nil
 	case "G722":
 		return &decoder722{newState722()}, nil
+	case "opus":
+		return newOpusDecoder()
 	}
 	return nil, ErrUnknown
 }
