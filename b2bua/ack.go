@@ -28,7 +28,7 @@ func (e *ackReceived) apply(c *Call) {
 		if l.answerTo = nil; take == nil {
 			take = l.media.SetAnswer
 		}
-		if err := take(e.req.Body()); err != nil {
+		if err := take(session(e.req)); err != nil {
 			c.log.Warn("the ACK has no answer to our offer", "err", err)
 			c.released(BySystem)
 			l.hangup(0)

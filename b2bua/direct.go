@@ -124,7 +124,7 @@ func (l *Leg) carryOffer(tx *transaction.Server, r refresh, send func(res *sip.R
 		refuse(491, "").respond(tx, "")
 		return
 	}
-	offer := tx.Request().Body()
+	offer := session(tx.Request())
 	l.carrying = true
 	other.offerRaw(other.retitle(offer), func(answer []byte, err error) {
 		l.carrying = false

@@ -38,7 +38,7 @@ func (e *request) apply(c *Call) {
 	case sip.PRACK:
 		l.pracked(e.tx)
 	case sip.OPTIONS:
-		refuse(200, "", allowHeader(), Header{"Accept", sdpType}).respond(e.tx, "")
+		refuse(200, "", allowHeader(), Header{"Accept", bodies}).respond(e.tx, "")
 	case sip.INFO, sip.MESSAGE:
 		l.passOn(e.tx)
 	case sip.REFER:

@@ -117,16 +117,17 @@ type looping struct {
 
 // checkOffer refuses a body that nobody here can read, and a caller who could not read ours.
 func checkOffer(req *sip.Request) *problem {
-	if p := bodyType(req); p != nil {
+	body, p := description(req)
+	if p != nil {
 		return p
 	}
 	if !readsSDP(req) {
 		return refuse(406, "") // RFC 3261 §20.1, RFC 4475 §3.3.15
 	}
-	if len(req.Body()) == 0 {
+	if len(body) == 0 {
 		return nil
 	}
-	if _, err := sdp.Parse(req.Body()); err != nil {
+	if _, err := sdp.Parse(body); err != nil {
 		return refuse(400, "Bad Session Description")
 	}
 	return nil
@@ -156,7 +157,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	c.shared.number = c.dialled
 	c.state.Store(StateNew)
 	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
-		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(req.Body()), theirs: slices.Clone(req.Body()), byeLater: -1}
+		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(session(req)), theirs: slices.Clone(session(req)), byeLater: -1}
 	l.userAgent, _ = headerOf(req, "User-Agent")
 	l.rec.invited = c.started
 	l.owner.Store(c)

@@ -314,10 +314,10 @@ func (l *Leg) provisional(res *sip.Response) {
 	l.answerer = response{res}
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	hasMedia := false
-	if len(res.Body()) > 0 {
+	if body := session(res); len(body) > 0 {
 		if l.direct {
-			l.theirs, hasMedia = res.Body(), true
-		} else if err := l.media.SetAnswer(res.Body()); err != nil {
+			l.theirs, hasMedia = body, true
+		} else if err := l.media.SetAnswer(body); err != nil {
 			c.log.Info("early media not usable", "leg", l.name(), "err", err)
 		} else {
 			hasMedia = true
@@ -409,19 +409,20 @@ func (l *Leg) accepted(res *sip.Response) {
 // settle takes the answer to our offer; one that came in a reliable response stands
 // (RFC 3262 §5), and a 2xx may leave it out.
 func (l *Leg) settle(res *sip.Response) error {
+	body := session(res)
 	if l.direct {
-		if len(res.Body()) > 0 {
-			l.theirs = res.Body()
+		if len(body) > 0 {
+			l.theirs = body
 		}
 		if len(l.theirs) == 0 {
 			return errors.New("no session description")
 		}
 		return nil
 	}
-	if len(res.Body()) == 0 && l.media.Negotiated() {
+	if len(body) == 0 && l.media.Negotiated() {
 		return nil
 	}
-	return l.media.SetAnswer(res.Body())
+	return l.media.SetAnswer(body)
 }
 
 // disown acknowledges and ends a dialog that nobody wants: a fork that lost, or a 2xx that

@@ -127,21 +127,19 @@ func (l *Leg) acknowledges(prack *sip.Request) bool {
 
 // answerInPrack: RFC 3262 §5: PRACK may answer our offer, or make a new one.
 func (l *Leg) answerInPrack(req *sip.Request) ([]byte, *problem) {
-	if len(req.Body()) == 0 {
-		return nil, nil
-	}
-	if p := bodyType(req); p != nil {
+	body, p := description(req)
+	if p != nil || len(body) == 0 {
 		return nil, p
 	}
 	if l.awaitACK {
 		l.awaitACK = false
-		if err := l.media.SetAnswer(req.Body()); err != nil {
+		if err := l.media.SetAnswer(body); err != nil {
 			f := mediaFailure(err)
 			return nil, refuse(f.Code, f.Reason)
 		}
 		return nil, nil
 	}
-	answer, err := l.media.Answer(req.Body())
+	answer, err := l.media.Answer(body)
 	if err != nil {
 		f := mediaFailure(err)
 		return nil, refuse(f.Code, f.Reason)

@@ -111,7 +111,7 @@ func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {
 func (s *Server) options(tx *transaction.Server) {
 	s.identify(tx, func(_ auth.Identity, p *problem) {
 		if p == nil {
-			p = refuse(200, "", allowHeader(), Header{"Accept", sdpType}, Header{"Supported", supported})
+			p = refuse(200, "", allowHeader(), Header{"Accept", bodies}, Header{"Supported", supported})
 		}
 		p.respond(tx, dialog.NewTag())
 	})

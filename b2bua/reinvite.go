@@ -17,7 +17,8 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 		return
 	}
 	req := tx.Request()
-	if p := bodyType(req); p != nil {
+	offer, p := description(req)
+	if p != nil {
 		p.respond(tx, "")
 		return
 	}
@@ -27,11 +28,11 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 		return
 	}
 	l.dialog.Retarget(req.Contact()) // RFC 3261 §12.2.2
-	if l.direct && len(req.Body()) > 0 {
+	if l.direct && len(offer) > 0 {
 		l.carryOffer(tx, refresh, func(res *sip.Response) { l.answerReinvite(tx, res) })
 		return
 	}
-	body, err := l.renegotiate(req.Body())
+	body, err := l.renegotiate(offer)
 	if err != nil {
 		f := mediaFailure(err)
 		refuse(f.Code, f.Reason).respond(tx, "")
@@ -171,7 +172,7 @@ func (o *offering) response(res *sip.Response) {
 		if l.offering != o {
 			return // the 2xx was resent: our ACK was lost
 		}
-		err := o.take(res.Body())
+		err := o.take(session(res))
 		l.refreshed(res)
 		o.end(err)
 	case l.offering == o:

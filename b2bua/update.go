@@ -10,12 +10,13 @@ import (
 // INVITE, or no more than a sign of life.
 func (l *Leg) updated(tx *transaction.Server) {
 	req := tx.Request()
-	if p := bodyType(req); p != nil {
+	offer, p := description(req)
+	if p != nil {
 		p.respond(tx, "")
 		return
 	}
 	refresh, p := askedRefresh(req, l.call().server.o.SessionExpires)
-	if p == nil && len(req.Body()) > 0 {
+	if p == nil && len(offer) > 0 {
 		p = l.mayUpdate()
 	}
 	if p != nil {
@@ -24,12 +25,12 @@ func (l *Leg) updated(tx *transaction.Server) {
 	}
 	l.dialog.Retarget(req.Contact())
 	var body []byte
-	if l.direct && len(req.Body()) > 0 {
+	if l.direct && len(offer) > 0 {
 		l.carryOffer(tx, refresh, func(res *sip.Response) { _ = tx.Respond(res) })
 		return
 	}
-	if len(req.Body()) > 0 {
-		answer, err := l.media.Answer(req.Body())
+	if len(offer) > 0 {
+		answer, err := l.media.Answer(offer)
 		if err != nil {
 			f := mediaFailure(err)
 			refuse(f.Code, f.Reason).respond(tx, "")

@@ -160,22 +160,6 @@ func extensions(req *sip.Request) *problem {
 	return nil
 }
 
-// bodyType: RFC 3261 §8.2.3: a body that we do not read is refused before anything rings.
-func bodyType(req *sip.Request) *problem {
-	if len(req.Body()) == 0 {
-		return nil
-	}
-	if enc, ok := headerOf(req, "Content-Encoding"); ok && !strings.EqualFold(enc, "identity") {
-		return refuse(415, "", Header{"Accept", sdpType}, Header{"Accept-Encoding", "identity"})
-	}
-	ct, _ := headerOf(req, "Content-Type")
-	media, _, _ := strings.Cut(ct, ";")
-	if !strings.EqualFold(strings.TrimSpace(media), sdpType) {
-		return refuse(415, "", Header{"Accept", sdpType})
-	}
-	return nil
-}
-
 // readsSDP reports whether a response to req may carry a session description. An empty
 // Accept, which strictly forbids any, is a mistake of the sender's.
 func readsSDP(req *sip.Request) bool {
@@ -192,5 +176,3 @@ func readsSDP(req *sip.Request) bool {
 	}
 	return false
 }
-
-const sdpType = "application/sdp"

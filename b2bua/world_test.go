@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -144,11 +145,12 @@ func (l testLog) Write(b []byte) (int, error) {
 
 // peer is the far end of a dialog, written out by hand so that it can misbehave.
 type peer struct {
-	w    *world
-	conn net.PacketConn
-	addr netip.AddrPort
-	from netip.AddrPort // where the last message came from
-	body string         // SDP it offers and answers with
+	w      *world
+	conn   net.PacketConn
+	addr   netip.AddrPort
+	from   netip.AddrPort // where the last message came from
+	body   string         // SDP it offers and answers with
+	parted string         // the header that tells of other bodies; SDP if empty
 
 	callID, local, remote string // From/To as they stand in requests of ours
 	cseq                  int
@@ -205,7 +207,7 @@ func (p *peer) send(method, number, body string, headers ...string) {
 	}
 	lines = append(lines, headers...)
 	if body != "" && !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Content-Type:") }) {
-		lines = append(lines, "Content-Type: application/sdp")
+		lines = append(lines, cmp.Or(p.parted, "Content-Type: application/sdp"))
 	}
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)), "", body)
 	p.write(strings.Join(lines, "\r\n"))
@@ -305,7 +307,7 @@ func (p *peer) answer(req *sip.Request, code int, tag, body string, headers ...s
 	}
 	lines = append(lines, headers...)
 	if body != "" {
-		lines = append(lines, "Content-Type: application/sdp")
+		lines = append(lines, cmp.Or(p.parted, "Content-Type: application/sdp"))
 	}
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)), "", body)
 	p.write(strings.Join(lines, "\r\n"))

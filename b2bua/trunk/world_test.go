@@ -29,11 +29,18 @@ type world struct {
 	layer *transport.Layer
 	set   *Set
 	log   *logBuffer
+	start func() // the trunks, once the carriers are there that the test begins with
+}
+
+// settle waits until nothing moves.
+func (w *world) settle() {
+	w.start()
+	synctest.Wait()
 }
 
 var ours = netip.MustParseAddrPort("10.0.0.1:5060")
 
-// inWorld runs test with trunks that are started.
+// inWorld runs test with trunks that are started when it first waits.
 func inWorld(t *testing.T, configs []Config, test func(w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +56,9 @@ func inWorld(t *testing.T, configs []Config, test func(w *world)) {
 		w.set = New(Options{Transport: w.layer, Log: log})
 		tx := transaction.New(transaction.Options{Transport: w.layer, Log: log, Handler: user{w.set}})
 		w.layer.Serve(tx)
+		w.start = sync.OnceFunc(func() { w.set.Start(tx) })
 		defer func() {
+			w.start()
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 			defer cancel()
 			w.set.Close(ctx)
@@ -60,7 +69,7 @@ func inWorld(t *testing.T, configs []Config, test func(w *world)) {
 			}
 		}()
 		w.set.Configure(configs)
-		w.set.Start(tx)
+		time.AfterFunc(time.Nanosecond, w.start) // virtual: when the test waits for something
 		test(w)
 	})
 }
@@ -212,7 +221,7 @@ func response(req *sip.Request, code int, headers []string) string {
 
 // requests that came with a method, and when.
 func (c *carrier) requests(method sip.RequestMethod) (reqs []*sip.Request, at []time.Time) {
-	synctest.Wait()
+	c.w.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, r := range c.got {
@@ -242,7 +251,7 @@ func header(m sip.Message, name string) string {
 
 // tries are the addresses of the trunk's hops, in order.
 func (w *world) tries(name string) []string {
-	synctest.Wait()
+	w.settle()
 	t, ok := w.set.Trunk(name)
 	if !ok {
 		w.Fatalf("no trunk %s", name)
@@ -262,7 +271,7 @@ func (w *world) expect(name string, want ...string) {
 }
 
 func (w *world) status(name string) Status {
-	synctest.Wait()
+	w.settle()
 	t, ok := w.set.Trunk(name)
 	if !ok {
 		w.Fatalf("no trunk %s", name)
