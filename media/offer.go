@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"strconv"
-	"strings"
 
 	"tandem/media/sdp"
 )
@@ -14,6 +12,7 @@ import (
 // guards it.
 type negotiation struct {
 	local   netip.AddrPort
+	keys    keyring
 	formats []*format
 	prefer  sdp.Preference
 	want    sdp.Direction // what we would like
@@ -46,8 +45,9 @@ type params struct {
 	remoteRTCP   netip.AddrPort
 	promised     netip.AddrPort // as the peer wrote it
 	mux          bool
-	sends        bool // we may
-	receives     bool // we want to
+	secure       *security // nil: plain RTP
+	sends        bool      // we may
+	receives     bool      // we want to
 	frameMs      int
 	eventPayload uint8 // telephone-event as numbered in our own description
 	rx           [128]inbound
@@ -115,6 +115,7 @@ func (n *negotiation) offer() []byte {
 	if n.agreed != nil {
 		line.RTCPMux = n.agreed.mux
 	}
+	n.keys.offer(n.agreed, &line)
 	s := &sdp.Session{Conn: sdp.Conn{Addr: n.local.Addr()}}
 	if n.audio < 0 {
 		n.audio = 0
@@ -133,7 +134,7 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, choice, err := n.choose(offer)
+	index, choice, secure, err := n.choose(offer)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,9 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	direction := heard(offer, theirs).Answer(n.want)
 	line := n.stream(direction)
 	line.Codecs, line.RTCPMux = choice.Answered(n.ours()), theirs.RTCPMux
+	n.keys.answer(secure, n.secured(), &line)
 	p := n.compile(offer, theirs, choice, line.Codecs)
+	p.secure = secure
 	p.sends, p.receives, p.mux = direction.Sends(), direction.Receives(), theirs.RTCPMux
 	n.agreed, n.audio, n.ptime = p, index, p.frameMs
 	line.PTime = p.frameMs
@@ -149,15 +152,16 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 }
 
 // choose finds the first stream of an offer that we can take.
-func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, error) {
+func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, *security, error) {
 	reason := "no audio stream"
 	for i := range offer.Media {
 		m := &offer.Media[i]
 		if m.Type != "audio" || m.Port == 0 {
 			continue
 		}
-		if !plainRTP(m.Proto) {
-			reason = "audio over " + strconv.QuoteToASCII(m.Proto)
+		secure, err := n.keys.take(m)
+		if err != nil {
+			reason = err.Error()
 			continue
 		}
 		if !n.reachable(offer, m) {
@@ -165,17 +169,19 @@ func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, error) {
 			continue
 		}
 		if c, ok := sdp.Choose(m.Codecs, n.ours(), n.prefer); ok {
-			return i, c, nil
+			return i, c, secure, nil
 		}
 		reason = "no codec in common"
 	}
-	return 0, sdp.Choice{}, fmt.Errorf("%w: %s", ErrNotAcceptable, reason)
+	return 0, sdp.Choice{}, nil, fmt.Errorf("%w: %s", ErrNotAcceptable, reason)
 }
 
-// plainRTP tells whether we speak a stream's protocol: AVPF (RFC 4585) only adds feedback,
-// which nobody has to send.
-func plainRTP(proto string) bool {
-	return strings.EqualFold(proto, "RTP/AVP") || strings.EqualFold(proto, "RTP/AVPF")
+// secured is what the last exchange has agreed on about encryption, nil before the first.
+func (n *negotiation) secured() *security {
+	if n.agreed == nil {
+		return nil
+	}
+	return n.agreed.secure
 }
 
 func (n *negotiation) reachable(s *sdp.Session, m *sdp.Media) bool {
@@ -196,16 +202,19 @@ func (n *negotiation) setAnswer(body []byte) error {
 	switch {
 	case theirs.Port == 0 || theirs.Type != "audio":
 		return fmt.Errorf("%w: the answer rejects the audio", ErrNotAcceptable)
-	case !plainRTP(theirs.Proto):
-		return fmt.Errorf("%w: answered with %s", ErrNotAcceptable, strconv.QuoteToASCII(theirs.Proto))
 	case !n.reachable(answer, theirs):
 		return fmt.Errorf("%w: an address of the other family", ErrNotAcceptable)
+	}
+	secure, err := n.keys.settle(ours, theirs)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotAcceptable, err)
 	}
 	choice, ok := sdp.Choose(theirs.Codecs, ours.Codecs, sdp.PreferTheirs)
 	if !ok {
 		return fmt.Errorf("%w: no codec in common", ErrNotAcceptable)
 	}
 	p := n.compile(answer, theirs, choice, ours.Codecs)
+	p.secure = secure
 	d := heard(answer, theirs)
 	p.sends = ours.Direction.Sends() && d.Receives()
 	p.receives = ours.Direction.Receives() && d.Sends()

@@ -15,6 +15,9 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 	if m.p == nil {
 		return // nobody has been told to send yet
 	}
+	if b = m.openRTP(b); b == nil {
+		return
+	}
 	h, err := rtp.Parse(b)
 	if err != nil || rtp.Classify(b) != rtp.RTP {
 		m.count.malformed++

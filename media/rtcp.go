@@ -78,7 +78,7 @@ func (m *stream) writeRTCP(bye bool) {
 	if m.p.mux {
 		conn = m.rtp.conn
 	}
-	if conn.send(m.compose(bye), to) == nil {
+	if b := m.sealRTCP(m.compose(bye)); len(b) > 0 && conn.send(b, to) == nil {
 		m.count.txRTCP++
 	}
 }
@@ -183,6 +183,9 @@ func (m *stream) receiveRTCP(b []byte, from netip.AddrPort) {
 	}
 	if ip := from.Addr(); ip != m.remote().Addr() && ip != m.p.promised.Addr() {
 		m.count.strangers++
+		return
+	}
+	if b = m.openRTCP(b); b == nil {
 		return
 	}
 	if !m.readRTCP(b) {

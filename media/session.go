@@ -12,6 +12,7 @@ type SessionOptions struct {
 	Advertise  netip.Addr    // address in our SDP; the zero value is Bind
 	Signalling netip.Addr    // where the peer's signalling comes from: a hint for latching
 	Codecs     []string      // in order of preference; nil: the engine's
+	Encryption Encryption    // SRTP or plain RTP
 	KeepAlive  bool          // send silence while there is nothing else to send
 	Timeout    time.Duration // EventTimeout after so long without a packet, unless held; 0: never
 	OnEvent    func(Event)   // called by the worker: must not block nor wait for a Session's methods
@@ -41,6 +42,7 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 	s := &Session{engine: e, opts: o, done: make(chan struct{})}
 	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
 	s.sdp = newNegotiation(s.local, formats)
+	s.sdp.keys.policy = o.Encryption
 	s.stream = newStream(s, p)
 	return s
 }

@@ -14,6 +14,7 @@ type Stats struct {
 	Duplicates           uint64
 	Strangers            uint64 // packets from addresses other than the peer's: ignored
 	Malformed            uint64 // not RTP, or of a payload type never agreed on
+	Forged               uint64 // packets under another key than the peer's, or sent again by somebody
 	SendErrors           uint64
 	RxRTCP, TxRTCP       uint64
 	Underruns            uint64 // frames that a prompt was not ready for
@@ -21,15 +22,16 @@ type Stats struct {
 	Digits               uint64
 	Transcoded           uint64 // packets of the bridged leg sent on in another codec
 
-	Jitter    time.Duration  // RFC 3550 A.8
-	RTT       time.Duration  // 0: not known
-	MOS       float64        // estimate from codec and loss, 1 to 5; 0: nothing received
-	FirstRTP  time.Time      // zero: none
-	LastRTP   time.Time      // RTP or RTCP
-	Codec     string         // "PCMU"; "" before offer and answer
-	Remote    netip.AddrPort // where we send
-	Promised  netip.AddrPort // where the peer's SDP said it listens
-	Latched   bool           // Remote was learnt from its packets
-	Local     netip.AddrPort // as in our SDP
-	Recovered bool           // a fault of ours ended it
+	Jitter     time.Duration  // RFC 3550 A.8
+	RTT        time.Duration  // 0: not known
+	MOS        float64        // estimate from codec and loss, 1 to 5; 0: nothing received
+	FirstRTP   time.Time      // zero: none
+	LastRTP    time.Time      // RTP or RTCP
+	Codec      string         // "PCMU"; "" before offer and answer
+	Encryption string         // how SRTP got its keys: "sdes", "dtls"; "off" for plain RTP
+	Remote     netip.AddrPort // where we send
+	Promised   netip.AddrPort // where the peer's SDP said it listens
+	Latched    bool           // Remote was learnt from its packets
+	Local      netip.AddrPort // as in our SDP
+	Recovered  bool           // a fault of ours ended it
 }

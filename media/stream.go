@@ -15,6 +15,7 @@ type stream struct {
 	socket socket  // the first that rtp is
 	rtp    *socket // nil while it moves between workers
 	p      *params // nil before offer and answer
+	guard  *guard  // nil: nothing is encrypted
 	peer   *stream // bridged with; itself: echo
 	record *recorder
 	play   *player
@@ -83,7 +84,7 @@ func (m *stream) meaning(payload uint8) inbound {
 // counters are what Stats shows and nothing else keeps; those of each packet stand last,
 // beside the latch.
 type counters struct {
-	strangers, malformed, sendErrors         uint64
+	strangers, malformed, forged, sendErrors uint64
 	rxRTCP, txRTCP, underruns, skipped, keys uint64
 	transcoded                               uint64
 	rxPackets, rxBytes, txPackets, txBytes   uint64
@@ -163,6 +164,7 @@ func (m *stream) setParams(p *params) {
 	m.p = p
 	m.known = known{heard: noPayload, payload: p.payload, event: p.event, format: p.format,
 		sends: p.sends, receives: p.receives}
+	m.protect(p.secure)
 	m.latch.promise(p.promised)
 	m.rearmTimeout()
 	m.report.start()
@@ -185,7 +187,11 @@ func (m *stream) send(h rtp.Header, n int) {
 	}
 	b := m.worker.tx[:rtp.HeaderSize+n]
 	h.Put(b)
-	if err := m.rtp.conn.send(b, to); err != nil {
+	sealed := m.sealRTP(b)
+	if len(sealed) == 0 {
+		return
+	}
+	if err := m.rtp.conn.send(sealed, to); err != nil {
 		m.count.sendErrors++
 		return
 	}
@@ -282,12 +288,12 @@ func (m *stream) stats() Stats {
 	s := Stats{
 		RxPackets: c.rxPackets, TxPackets: c.txPackets, RxBytes: c.rxBytes, TxBytes: c.txBytes,
 		Lost: t.Lost, OutOfOrder: t.OutOfOrder, Duplicates: t.Duplicates,
-		Strangers: c.strangers, Malformed: c.malformed, SendErrors: c.sendErrors,
+		Strangers: c.strangers, Malformed: c.malformed, Forged: c.forged, SendErrors: c.sendErrors,
 		RxRTCP: c.rxRTCP, TxRTCP: c.txRTCP, Underruns: c.underruns, Skipped: c.skipped, Digits: c.keys,
 		Transcoded: c.transcoded,
 		Jitter:     m.rx.Jitter(), RTT: m.report.rtt, MOS: mos(t, m.rx.Jitter(), m.report.rtt),
 		FirstRTP: m.first, LastRTP: m.last, Local: m.session.local, Recovered: m.faulted,
-		Latched: m.latch.locked,
+		Latched: m.latch.locked, Encryption: string(m.secured()),
 	}
 	if m.p != nil {
 		s.Codec, s.Promised, s.Remote = m.p.format.Name, m.p.promised, m.remote()

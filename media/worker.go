@@ -31,7 +31,7 @@ type worker struct {
 	rest  []func(*stream) // commands behind the one being run
 	moved bool            // which has handed its session over
 	rx    [maxPacket]byte
-	tx    [maxPacket]byte
+	tx    [txSize]byte
 }
 
 func newWorker(e *Engine, id int) (*worker, error) {

@@ -80,7 +80,7 @@ func (s *Session) either(m *Media, name string) string {
 // HostCandidate is an a=candidate line for an address of ours (RFC 8839 §5.1); component is 1
 // for RTP and 2 for RTCP.
 func HostCandidate(component int, at netip.AddrPort) Attribute {
-	// RFC 8445 §5.1.2.1: host candidates have a type preference of 126; we have one address.
+	// Host candidates have a type preference of 126; we have one address.
 	priority := 126<<24 | 65535<<8 | (256 - component)
 	return Attribute{Name: "candidate", Value: "1 " + strconv.Itoa(component) + " udp " +
 		strconv.Itoa(priority) + " " + at.Addr().WithZone("").String() + " " + strconv.Itoa(int(at.Port())) + " typ host"}
