@@ -1,6 +1,10 @@
 package scripting
 
-import "slices"
+import (
+	"slices"
+
+	"tandem/store"
+)
 
 // aliases are types that several functions take.
 func aliases() []alias {
@@ -16,6 +20,7 @@ func classes() []class {
 		callClass(), legClass(), addressClass(), sourceClass(),
 		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(),
 		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(),
+		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
 }
 
@@ -83,10 +88,40 @@ func hoursClass() class {
 func handlersClass() class {
 	return class{name: "Plugin", doc: "What a file of scripts/ returns.", fields: []field{
 		{"on_call?", "fun(call: Call)", "an inbound call; goes to the next plugin while nobody has taken it"},
-		{"on_register?", "fun(reg: table): boolean?, integer?", "a registration (not called yet)"},
-		{"on_auth?", "fun(user: string, realm: string): table?", "a user kept elsewhere (not called yet)"},
-		{"on_message?", "fun(msg: table): integer?", "a SIP MESSAGE (not called yet)"},
-		{"on_hangup?", "fun(cdr: table)", "a finished record (not called yet)"},
+		{"on_register?", "fun(reg: Registration): boolean?, integer?", "a REGISTER of a known user; false and a code refuse it, true ends the chain"},
+		{"on_auth?", "fun(user: string, realm: string): Credential|false|nil", "a user who is neither in the file nor in the store; false ends the chain. The answer is kept for a minute"},
+		{"on_message?", "fun(msg: Message): integer|boolean|nil", "a SIP MESSAGE outside of any call; a code from 200 to 699 answers it, true is 200, false 403"},
+		{"on_hangup?", "fun(cdr: Record)", "a finished record, in every plugin, in a fresh state; ends after 5 s. No call waits for it"},
 		{"on_load?", "fun()", "once a generation, before it is used; an error refuses it"},
 	}}
+}
+
+func registrationClass() class {
+	return class{name: "Registration", doc: "A REGISTER, as `on_register` gets it.", fields: []field{
+		{"user", "string", "whose password was right"}, {"contacts", "string[]", "their URIs, or `*`"},
+		{"expires", "number", "seconds asked for; 0 to be removed"}, {"source", "CallSource", "where it came from"}, {"user_agent", "string", ""},
+	}}
+}
+
+func credentialClass() class {
+	return class{name: "Credential", doc: "How to check a user's password, as `on_auth` returns it: the password, or what RFC 7616 calls H(A1), H(user:realm:password).", fields: []field{
+		{"password?", "string", ""}, {"ha1?", "string", "of MD5, 32 hexadecimal digits"}, {"ha1_sha256?", "string", "of SHA-256, 64 of them"},
+		{"display?", "string", "the user's name"},
+	}}
+}
+
+func messageClass() class {
+	return class{name: "Message", doc: "A SIP MESSAGE, as `on_message` gets it.", fields: []field{
+		{"from", "Address", ""}, {"to", "Address", ""}, {"user", "string?", "the authenticated user"}, {"source", "CallSource", "where it came from"},
+		{"content_type", "string", ""}, {"body", "string", ""},
+	}}
+}
+
+func recordClass() class {
+	c := class{name: "Record", doc: "A call's record: the columns of `calls` (see records.md); what is not known is nil."}
+	for _, f := range new(store.Call).Fields() {
+		typ := map[store.Kind]string{store.Text: "string", store.Int: "integer", store.Opt: "integer?", store.Real: "number?", store.JSON: "table"}[f.Kind]
+		c.fields = append(c.fields, field{f.Name, typ, ""})
+	}
+	return c
 }

@@ -43,6 +43,7 @@ type Engine struct {
 	guard   *memoryGuard
 	clips   clips
 	panics  panics
+	hangups hangups
 
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
@@ -95,8 +96,10 @@ func newEngine(o Options) *Engine {
 	return e
 }
 
-// Close stops watching and ends whatever scripts still run.
+// Close waits a while for on_hangup to see the last records, stops watching and ends
+// whatever scripts still run.
 func (e *Engine) Close() {
+	e.hangups.drain(e.o.Clock)
 	e.cancel()
 	e.done.Wait()
 }

@@ -14,7 +14,8 @@ type generation struct {
 	plugins []*script
 	lib     map[string]*script // by file name: "lib/queue.lua"
 	loaded  time.Time
-	calls   atomic.Int64 // in progress on it
+	asks    map[string][]*script // the plugins that have a handler, in their order
+	calls   atomic.Int64         // in progress on it
 }
 
 // handlerNames are the functions that a plugin's table may hold.
@@ -26,7 +27,7 @@ func handlerNames() []string {
 // its on_load in a fresh state. With errors, the generation must not be used.
 func (e *Engine) build(id int64, hooks bool) (*generation, []FileError) {
 	f := e.files()
-	g := &generation{id: id, files: f, lib: map[string]*script{}, loaded: e.o.Clock.Now()}
+	g := &generation{id: id, files: f, lib: map[string]*script{}, asks: map[string][]*script{}, loaded: e.o.Clock.Now()}
 	names, err := f.pluginNames()
 	if err != nil {
 		return nil, []FileError{{File: f.dir, Message: err.Error()}}
@@ -77,6 +78,11 @@ func (e *Engine) rehearse(g *generation, hooks bool) []FileError {
 			continue
 		}
 		found = append(found, checkHandlers(g.files, p, handlers)...)
+		for _, name := range handlerNames() {
+			if handlers.RawGetString(name).Type() == lua.LTFunction {
+				g.asks[name] = append(g.asks[name], p)
+			}
+		}
 	}
 	if len(found) > 0 || !hooks {
 		return found

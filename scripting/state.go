@@ -109,16 +109,28 @@ func (s *state) callIn(L *lua.LState, fn *lua.LFunction, args ...lua.LValue) (lu
 
 // protect calls fn with the baton in hand and turns what it raises into a ScriptError.
 func (s *state) protect(L *lua.LState, fn *lua.LFunction, args ...lua.LValue) (lua.LValue, *ScriptError) {
+	values, err := s.protectAll(L, 1, fn, args...)
+	if err != nil {
+		return nil, err
+	}
+	return values[0], nil
+}
+
+// protectAll is protect for so many results; those that fn does not return are nil.
+func (s *state) protectAll(L *lua.LState, results int, fn *lua.LFunction, args ...lua.LValue) ([]lua.LValue, *ScriptError) {
 	L.Push(fn)
 	for _, a := range args {
 		L.Push(a)
 	}
-	if err := L.PCall(len(args), 1, nil); err != nil {
+	if err := L.PCall(len(args), results, nil); err != nil {
 		return nil, s.scriptError(err)
 	}
-	v := L.Get(-1)
-	L.Pop(1)
-	return v, nil
+	values := make([]lua.LValue, results)
+	for i := range values {
+		values[i] = L.Get(i - results)
+	}
+	L.Pop(results)
+	return values, nil
 }
 
 // scriptError says what was raised: a string, or a table with a message or a __tostring.

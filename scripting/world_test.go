@@ -40,8 +40,9 @@ type world struct {
 	ctx        context.Context // ends when the test closes the world
 }
 
-// records keeps what a server writes down.
+// records keeps what a server writes down, and shows it to the scripts.
 type records struct {
+	engine   *Engine
 	mu       sync.Mutex
 	finished []store.Record
 }
@@ -52,12 +53,14 @@ func (r *records) Finish(c *store.Call, legs []store.Leg, events []store.Event) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finished = append(r.finished, store.Record{Call: *c, Legs: legs, Events: events})
+	r.engine.Finished(c)
 }
 
 type directory struct{}
 
+// Credential knows everybody but those whose names begin with "elsewhere".
 func (directory) Credential(user string) (auth.Credential, bool) {
-	return auth.NewCredential(user, "tandem", "secret-"+user), true
+	return auth.NewCredential(user, "tandem", "secret-"+user), !strings.HasPrefix(user, "elsewhere")
 }
 
 const serverAddr = "10.0.0.1:5060"
@@ -98,6 +101,7 @@ func newWorld(t *testing.T, o Options) *world {
 	if w.engine, err = New(o); err != nil {
 		t.Fatal(err)
 	}
+	w.records.engine = w.engine
 	addr := netip.MustParseAddrPort(serverAddr)
 	tl, err := transport.New(transport.Options{Network: w.net, Log: log, Listen: []transport.Endpoint{{Proto: transport.UDP, Addr: addr}}})
 	if err != nil {
@@ -109,7 +113,7 @@ func newWorld(t *testing.T, o Options) *world {
 	reg := registrar.New(registrar.Options{})
 	all := auth.NewACL([]auth.Rule{{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	w.server, err = b2bua.New(b2bua.Options{Transport: tl, Media: w.media, Handler: w.engine, Directory: directory{}, Registrar: reg,
-		Journal: w.records, ACL: all, Log: log, Recordings: o.Recordings})
+		Journal: w.records, Hooks: w.engine, ACL: all, Log: log, Recordings: o.Recordings})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -435,11 +435,67 @@ function Leg:header(name) end
 ---What a file of scripts/ returns.
 ---@class Plugin
 ---@field on_call? fun(call: Call) an inbound call; goes to the next plugin while nobody has taken it
----@field on_register? fun(reg: table): boolean?, integer? a registration (not called yet)
----@field on_auth? fun(user: string, realm: string): table? a user kept elsewhere (not called yet)
----@field on_message? fun(msg: table): integer? a SIP MESSAGE (not called yet)
----@field on_hangup? fun(cdr: table) a finished record (not called yet)
+---@field on_register? fun(reg: Registration): boolean?, integer? a REGISTER of a known user; false and a code refuse it, true ends the chain
+---@field on_auth? fun(user: string, realm: string): Credential|false|nil a user who is neither in the file nor in the store; false ends the chain. The answer is kept for a minute
+---@field on_message? fun(msg: Message): integer|boolean|nil a SIP MESSAGE outside of any call; a code from 200 to 699 answers it, true is 200, false 403
+---@field on_hangup? fun(cdr: Record) a finished record, in every plugin, in a fresh state; ends after 5 s. No call waits for it
 ---@field on_load? fun() once a generation, before it is used; an error refuses it
+
+---A REGISTER, as `on_register` gets it.
+---@class Registration
+---@field user string whose password was right
+---@field contacts string[] their URIs, or `*`
+---@field expires number seconds asked for; 0 to be removed
+---@field source CallSource where it came from
+---@field user_agent string
+
+---How to check a user's password, as `on_auth` returns it: the password, or what RFC 7616 calls H(A1), H(user:realm:password).
+---@class Credential
+---@field password? string
+---@field ha1? string of MD5, 32 hexadecimal digits
+---@field ha1_sha256? string of SHA-256, 64 of them
+---@field display? string the user's name
+
+---A SIP MESSAGE, as `on_message` gets it.
+---@class Message
+---@field from Address
+---@field to Address
+---@field user string? the authenticated user
+---@field source CallSource where it came from
+---@field content_type string
+---@field body string
+
+---A call's record: the columns of `calls` (see records.md); what is not known is nil.
+---@class Record
+---@field id string
+---@field linked_id string
+---@field node string
+---@field direction string
+---@field from_user string
+---@field from_host string
+---@field from_display string
+---@field to_user string
+---@field to_host string
+---@field source string
+---@field auth_user string
+---@field trunk string
+---@field script string
+---@field generation integer?
+---@field script_error string
+---@field start_ms integer
+---@field ring_ms integer?
+---@field answer_ms integer?
+---@field end_ms integer?
+---@field duration_ms integer
+---@field billable_ms integer
+---@field pdd_ms integer?
+---@field state string
+---@field sip_code integer?
+---@field q850_cause integer?
+---@field released_by string
+---@field flags string
+---@field recording string
+---@field vars table
 
 ---Lines for the server's log, which also appear in the call's timeline. `print` is `log.info`.
 ---@class loglib

@@ -208,8 +208,9 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 	if !cfg.Store.Events {
 		journal = withoutEvents{s.store}
 	}
+	journal = shown{journal, s.scripts}
 	sip, err := b2bua.New(b2bua.Options{
-		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar, Journal: journal,
+		Transport: s.transport, Media: s.media, Handler: s.scripts, Hooks: s.scripts, Directory: s.directory, Registrar: s.registrar, Journal: journal,
 		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: algorithms, ACL: accessList(cfg.ACL),
 		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
 		SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
@@ -285,4 +286,15 @@ type withoutEvents struct{ b2bua.Journal }
 
 func (w withoutEvents) Finish(c *store.Call, legs []store.Leg, _ []store.Event) {
 	w.Journal.Finish(c, legs, nil)
+}
+
+// shown lets scripts look at each record that is finished.
+type shown struct {
+	b2bua.Journal
+	scripts *scripting.Engine
+}
+
+func (s shown) Finish(c *store.Call, legs []store.Leg, events []store.Event) {
+	s.Journal.Finish(c, legs, events)
+	s.scripts.Finished(c)
 }
