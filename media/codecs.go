@@ -10,8 +10,11 @@ import (
 // format is a codec with what the packet path needs to know of its payloads.
 type format struct {
 	codec.Type
-	perMs   int  // payload bytes a millisecond
-	silence byte // a byte of digital silence
+	index   int     // in formats
+	pcm     pcmRate // of its coders
+	perMs   int     // payload bytes a millisecond
+	unit    int     // payload bytes that cannot be cut
+	silence []byte  // 20 ms of digital silence
 	law     law
 }
 
@@ -30,14 +33,39 @@ var formats = makeFormats()
 func makeFormats() []format {
 	var list []format
 	for _, t := range codec.Types() {
+		f := format{Type: t, index: len(list), perMs: 8, unit: 1}
 		switch t.Name {
 		case "PCMU":
-			list = append(list, format{Type: t, perMs: 8, silence: codec.SilenceMuLaw, law: muLaw})
+			f.law = muLaw
 		case "PCMA":
-			list = append(list, format{Type: t, perMs: 8, silence: codec.SilenceALaw, law: aLaw})
+			f.law = aLaw
+		default:
+			continue
 		}
+		f.silence = f.encodeSilence()
+		list = append(list, f)
 	}
 	return list
+}
+
+// encodeSilence makes a frame that, repeated, stays silent.
+func (f *format) encodeSilence() []byte {
+	enc, err := f.NewEncoder()
+	if err != nil { // every codec of the list has one
+		return nil
+	}
+	b, pcm := make([]byte, 20*f.perMs), make([]int16, f.pcm.frame())
+	for range 10 { // coders with a state settle
+		enc.Encode(b, pcm)
+	}
+	return b
+}
+
+// hush fills b, which begins with a whole frame, with silence.
+func (f *format) hush(b []byte) {
+	for n := 0; n < len(b); {
+		n += copy(b[n:], f.silence)
+	}
 }
 
 const (

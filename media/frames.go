@@ -31,6 +31,8 @@ func (m *stream) maker() origin {
 		return fromKeys
 	case m.play != nil:
 		return fromPlayback
+	case m.voice != nil:
+		return fromVoice
 	case m.keep && m.peer == nil:
 		return fromSilence
 	}
@@ -67,11 +69,15 @@ func (m *stream) makeFrame() bool {
 	if m.play != nil && m.playFrame() {
 		return true
 	}
-	if m.maker() != fromSilence {
-		return false
+	if m.voice != nil && m.voiceFrame() {
+		return true
 	}
-	m.silenceFrame(fromSilence)
-	return true
+	if m.keep && m.peer == nil {
+		m.silenceFrame(fromSilence)
+		return true
+	}
+	m.tx.pause()
+	return m.voice != nil // which may have something to say in the next
 }
 
 func (m *stream) setKeepAlive(on bool) {
@@ -87,9 +93,7 @@ func (m *stream) payload() []byte {
 
 func (m *stream) silenceFrame(o origin) {
 	b := m.payload()
-	for i := range b {
-		b[i] = m.p.format.silence
-	}
+	m.p.format.hush(b)
 	m.sendFrame(o, len(b))
 }
 

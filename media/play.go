@@ -149,9 +149,7 @@ func (m *stream) playFrame() bool {
 		m.endPlayback(nil)
 		return false
 	}
-	for i := n; i < len(b); i++ {
-		b[i] = m.p.format.silence
-	}
+	m.p.format.hush(b[n:])
 	m.sendFrame(fromPlayback, len(b))
 	return true
 }

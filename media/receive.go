@@ -53,6 +53,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 		return
 	}
 	payload := h.Payload(b)
+	m.hearPacket(h, payload, meaning, verdict == rtp.Restarted)
 	switch meaning.kind {
 	case payloadEvent:
 		m.hear(h, payload)

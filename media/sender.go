@@ -13,6 +13,7 @@ const (
 	fromNobody origin = iota
 	fromPlayback
 	fromKeys
+	fromVoice
 	fromSilence
 	fromPeer
 )

@@ -22,6 +22,8 @@ type stream struct {
 	keys   []*keyJob
 	worker *worker
 	ended  bool
+	ear    *ear   // nil while nobody listens
+	voice  *voice // live sound to send
 	known  known
 	last   time.Time // of the peer's RTP or RTCP
 	count  counters
@@ -219,6 +221,7 @@ func (m *stream) end() {
 	m.endPlayback(ErrClosed)
 	m.endKeys(ErrClosed)
 	m.endRecording(recordHangup)
+	m.voice = nil
 	m.report.bye()
 	if m.faulted {
 		m.emit(Event{Kind: EventFailed})
@@ -245,6 +248,9 @@ func (m *stream) timers() []*timer {
 	list := []*timer{&m.frame, &m.watch, &m.hearing.lost, &m.report.timer}
 	if m.record != nil {
 		list = append(list, &m.record.timer)
+	}
+	if m.ear != nil {
+		list = append(list, &m.ear.timer)
 	}
 	return list
 }

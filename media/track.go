@@ -50,9 +50,7 @@ func (t *track) read(dst []byte, pos int, f *format) (n int, ended, ready bool) 
 	}
 	if t.data == nil {
 		n = min(len(dst), length-pos)
-		for i := range n {
-			dst[i] = f.silence
-		}
+		f.hush(dst[:n])
 	} else if pos < avail {
 		n = copy(dst, t.data[pos:avail])
 	}
