@@ -145,6 +145,9 @@ func New(o Options) (*Server, error) {
 // SetACL replaces the access list, for calls that come from now on.
 func (s *Server) SetACL(a *auth.ACL) { s.acl.Store(a) }
 
+// ExpectMD5Only says that some users can answer by MD5 and nothing else: see auth.Digest.
+func (s *Server) ExpectMD5Only() { s.digest.ExpectMD5Only() }
+
 // SetMaxCalls changes how many calls may be up at once; calls in progress stay.
 func (s *Server) SetMaxCalls(n int) { s.room.Store(int64(n)) }
 

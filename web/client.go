@@ -63,6 +63,12 @@ func (c *Client) Registrations(ctx context.Context) ([]Registration, error) {
 	return l.Items, err
 }
 
+// Trunks lists the trunks, in the order of the configuration.
+func (c *Client) Trunks(ctx context.Context) ([]Trunk, error) {
+	l, err := ask[items[Trunk]](ctx, c, http.MethodGet, "/trunks")
+	return l.Items, err
+}
+
 // Scripts asks how the scripts stand.
 func (c *Client) Scripts(ctx context.Context) (ScriptsStatus, error) {
 	return ask[ScriptsStatus](ctx, c, http.MethodGet, "/scripts")

@@ -19,6 +19,16 @@ type Status struct {
 	Scripts       ScriptsStatus `json:"scripts"`
 	Store         StoreStatus   `json:"store"`
 	Panics        int64         `json:"panics"` // caught since the start
+	Banned        int           `json:"banned"` // sources that are not listened to
+	Bans          []Ban         `json:"bans"`   // the latest of them
+}
+
+// Ban is a source that is not listened to for a time.
+type Ban struct {
+	Source   string `json:"source"` // an address, or a /64 of IPv6
+	SinceMS  int64  `json:"since_ms"`
+	UntilMS  int64  `json:"until_ms"`
+	Failures int    `json:"failures"` // that led to it
 }
 
 // MediaStatus is how the RTP ports are used.

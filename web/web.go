@@ -17,6 +17,7 @@ type Options struct {
 	Calls         Calls
 	Scripts       Scripts
 	Registrations Registrations
+	Trunks        Trunks
 	Server        Server
 	Records       Records
 	Log           *slog.Logger
@@ -101,6 +102,7 @@ func (a *API) routes() {
 	guarded("/scripts", methods{"GET": a.scripts})
 	guarded("/scripts/reload", methods{"POST": a.reload})
 	guarded("/registrations", methods{"GET": a.registrations})
+	guarded("/trunks", methods{"GET": a.trunks})
 	guarded("/cdrs", methods{"GET": a.listRecords})
 	guarded("/cdrs/stats", methods{"GET": a.recordStats})
 	guarded("/cdrs/{id}", methods{"GET": a.showRecord})

@@ -56,13 +56,14 @@ func (e *exchange) Transfer(_ context.Context, _, to, leg string) error {
 
 func (e *exchange) Scripts() web.ScriptsStatus                   { return web.ScriptsStatus{Generation: 3} }
 func (e *exchange) Registrations() []web.Registration            { return nil }
+func (e *exchange) Trunks() []web.Trunk                          { return []web.Trunk{{Name: "carrier", State: "up"}} }
 func (e *exchange) Status(context.Context) web.Status            { return web.Status{Version: "v1", Calls: 7} }
 func (e *exchange) Draining() bool                               { return e.draining }
 func (e *exchange) Reload(context.Context) (web.Reloaded, error) { return e.reload() }
 
 func newAPI(t *testing.T, e *exchange, access web.Access) *httptest.Server {
 	t.Helper()
-	api := web.New(web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Server: e,
+	api := web.New(web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e,
 		Records: store.None(), Log: slog.New(slog.DiscardHandler)})
 	s := httptest.NewServer(api)
 	t.Cleanup(s.Close)
@@ -120,6 +121,7 @@ func TestAnswers(t *testing.T) {
 		{"call", request{method: "GET", path: "/api/v1/calls/c1"}, 200, `"answer_ms":null`},
 		{"no call", request{method: "GET", path: "/api/v1/calls/c2"}, 404, `{"error":{"code":404,"message":"there is no call \"c2\" in progress"}}`},
 		{"registrations are a list", request{method: "GET", path: "/api/v1/registrations"}, 200, `{"items":[]}`},
+		{"trunks", request{method: "GET", path: "/api/v1/trunks"}, 200, `{"items":[{"name":"carrier","state":"up"`},
 		{"scripts", request{method: "GET", path: "/api/v1/scripts"}, 200, `"generation":3`},
 		{"reload", request{method: "POST", path: "/api/v1/scripts/reload"}, 200, `"restart":["sip.listen"]`},
 		{"reload with a body", request{method: "POST", path: "/api/v1/scripts/reload", body: "{}", header: h{"Content-Type": "application/json; charset=utf-8"}}, 200, `"generation":4`},
@@ -252,7 +254,7 @@ func TestReloadBroken(t *testing.T) {
 func TestAccessChanges(t *testing.T) {
 	t.Parallel()
 	e := &exchange{}
-	api := web.New(web.Options{Access: web.Access{Token: "old"}, Calls: e, Scripts: e, Registrations: e, Server: e, Records: store.None()})
+	api := web.New(web.Options{Access: web.Access{Token: "old"}, Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e, Records: store.None()})
 	s := httptest.NewServer(api)
 	defer s.Close()
 	api.SetAccess(web.Access{Token: "new"})
@@ -268,7 +270,7 @@ func TestAccessChanges(t *testing.T) {
 func TestPanicStaysInside(t *testing.T) {
 	t.Parallel()
 	e := &exchange{reload: func() (web.Reloaded, error) { panic("injected") }}
-	api := web.New(web.Options{Calls: e, Scripts: e, Registrations: e, Server: e, Records: store.None()})
+	api := web.New(web.Options{Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e, Records: store.None()})
 	s := httptest.NewUnstartedServer(api)
 	s.Config = web.NewServer(api, slog.New(slog.DiscardHandler))
 	s.Start()

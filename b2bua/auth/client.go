@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +19,7 @@ func Answer(challenges []string, method, uri, user, password string, body []byte
 	if !printable(user) || !printable(uri) {
 		return "", fmt.Errorf("auth: control character in the user or URI")
 	}
-	best, algorithm := choose(challenges)
+	best, algorithm := choose(challenges, nil)
 	if best == nil {
 		return "", ErrNoChallenge
 	}
@@ -38,8 +39,8 @@ func WantsRetry(challenges []string) bool {
 	return false
 }
 
-// choose picks the challenge to answer; nil if there is none.
-func choose(challenges []string) (best params, algorithm Algorithm) {
+// choose picks the challenge to answer; nil if there is none. only bounds the algorithms.
+func choose(challenges []string, only []Algorithm) (best params, algorithm Algorithm) {
 	for _, c := range challenges {
 		ps, err := parseDigest(c)
 		if err != nil || !answerable(ps) {
@@ -51,6 +52,9 @@ func choose(challenges []string) (best params, algorithm Algorithm) {
 			if a, known = ParseAlgorithm(name); !known {
 				continue
 			}
+		}
+		if len(only) > 0 && !slices.Contains(only, a) {
+			continue
 		}
 		if best == nil || (algorithm == MD5 && a == SHA256) {
 			best, algorithm = ps, a

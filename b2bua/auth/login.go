@@ -27,13 +27,17 @@ type Field struct{ Name, Value string }
 // learns a response that can be guessed from.
 type Login struct {
 	user, password string
+	only           []Algorithm // none: every one
 
 	mu    sync.Mutex
 	known []*question // the latest last
 }
 
-// NewLogin makes a Login that has not been challenged yet.
-func NewLogin(user, password string) *Login { return &Login{user: user, password: password} }
+// NewLogin makes a Login that has not been challenged yet. With only, it answers by these
+// algorithms and by no other.
+func NewLogin(user, password string, only ...Algorithm) *Login {
+	return &Login{user: user, password: password, only: only}
+}
 
 // String names the user only.
 func (l *Login) String() string { return l.user }
@@ -107,7 +111,7 @@ func (a *Attempt) Challenged(values func(header string) []string) bool {
 	some := false
 	for _, h := range asking {
 		for _, list := range byRealm(values(h.asks)) {
-			best, algorithm := choose(list)
+			best, algorithm := choose(list, a.login.only)
 			if best == nil {
 				continue
 			}

@@ -189,3 +189,22 @@ func TestLoginDoesNotPrint(t *testing.T) {
 		t.Errorf("printed as %s", s)
 	}
 }
+
+// A trunk whose SHA-256 is broken is answered by MD5, and one that may only be answered by
+// SHA-256 gets no weaker answer.
+func TestLoginByAlgorithm(t *testing.T) {
+	t.Parallel()
+	both, old := newFarEnd(t, "WWW-Authenticate", "r"), newFarEnd(t, "WWW-Authenticate", "r", MD5)
+	l := NewLogin("me", "p", MD5)
+	a := l.Attempt()
+	if !a.Challenged(ask(false, both)) {
+		t.Fatal("the challenge is not answered")
+	}
+	if h := send(a); both.verdict(h) != OK || !strings.Contains(h[0].Value, "algorithm=MD5") {
+		t.Errorf("answered with %v", h)
+	}
+	strong := NewLogin("me", "p", SHA256).Attempt()
+	if strong.Challenged(ask(false, old)) || len(send(strong)) > 0 {
+		t.Error("MD5 is answered where SHA-256 alone may be")
+	}
+}

@@ -46,7 +46,7 @@ type line struct {
 func newLine(s *Set, cfg *Config) *line {
 	l := &line{set: s, cfg: cfg, log: s.o.Log.With("trunk", cfg.Name), token: token(cfg)}
 	if cfg.Username != "" {
-		l.login = auth.NewLogin(cfg.Username, cfg.Password)
+		l.login = auth.NewLogin(cfg.Username, cfg.Password, cfg.Digest...)
 	}
 	l.sources.Store(&[]netip.AddrPort{})
 	l.reg.init()

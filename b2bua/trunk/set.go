@@ -120,7 +120,7 @@ func (s *Set) sender() Sender {
 // sameLine tells whether two configurations lead to the same hosts in the same way.
 func sameLine(a, b *Config) bool {
 	return slices.Equal(a.Hosts, b.Hosts) && a.Transport == b.Transport && a.Domain == b.Domain && a.Username == b.Username &&
-		a.Password == b.Password && a.Register == b.Register && a.Expires == b.Expires && a.Check == b.Check
+		a.Password == b.Password && slices.Equal(a.Digest, b.Digest) && a.Register == b.Register && a.Expires == b.Expires && a.Check == b.Check
 }
 
 // sameBinding tells whether the registration of b takes the place of a's.

@@ -44,6 +44,7 @@ type Config struct {
 	Domain    string          // host of our addresses with it and of those we call; "": see Host
 	Username  string
 	Password  string
+	Digest    []auth.Algorithm // challenges are answered by these; none: by every one
 	Register  bool
 	Expires   time.Duration  // that registrations ask for; 10 min if 0
 	Match     []netip.Prefix // where its calls come from; none: the addresses of its hosts

@@ -32,6 +32,7 @@ type cli struct {
 	Call          callCmd          `cmd:"" help:"Call a SIP URI: a test phone in the terminal."`
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
 	Registrations registrationsCmd `cmd:"" help:"List the registered phones."`
+	Trunks        trunksCmd        `cmd:"" help:"List the trunks and how they are."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
 	Version       versionCmd       `cmd:"" help:"Show the version."`

@@ -52,7 +52,11 @@ func (s *server) makeUsers(ctx context.Context, realm string) error {
 		}
 		s.newcomers = append(s.newcomers, n)
 	}
-	return s.directory.load(ctx, nil, s.store)
+	users, err := s.directory.read(ctx, nil, s.store)
+	if err == nil {
+		s.setUsers(users)
+	}
+	return err
 }
 
 // newPassword is 80 bits that can be typed on a phone's keypad without a shift key.

@@ -65,6 +65,9 @@ func serve(t *testing.T, args ...string) *served {
 	return s
 }
 
+// tcp is the second listener: tcp://ADDR:PORT.
+func (s *served) tcp() string { return s.await(s.stdout, `(tcp://\S+) http=`)[1] }
+
 // await waits until what was written matches.
 func (s *served) await(o *output, pattern string) []string {
 	s.t.Helper()

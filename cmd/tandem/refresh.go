@@ -26,14 +26,21 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, err
 	}
+	trunks, err := trunkConfigs(after.Trunks)
+	if err != nil {
+		return web.Reloaded{}, broken(err)
+	}
 	s.scripts.SetSettings(after.Scripts.Settings)
 	if errs := s.scripts.Reload(); len(errs) > 0 {
 		s.scripts.SetSettings(before.Scripts.Settings)
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
-	s.directory.users.Store(&users)
+	s.setUsers(users)
+	s.trunks.Configure(trunks)
 	s.sip.SetACL(accessList(after.ACL))
 	s.sip.SetMaxCalls(after.Limits.Calls)
+	s.sip.SetGuard(guard(after.Config))
+	s.sip.SetEmergency(after.Limits.Emergency)
 	renewed := !security.Equal(s.transport.Security())
 	s.transport.SetSecurity(security)
 	s.transport.SetOrigins(after.SIP.WSOrigins)

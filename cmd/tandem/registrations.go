@@ -19,9 +19,16 @@ func (r *registrationsCmd) Run(a *app) error {
 		return nil
 	}
 	return r.show(a.stdout, list, func(row func(...any)) {
-		row("USER", "CONTACT", "SOURCE", "EXPIRES IN", "USER AGENT")
+		row("USER", "CONTACT", "SOURCE", "NAT", "EXPIRES IN", "USER AGENT")
 		for _, g := range list {
-			row(g.User, g.Contact, g.Source, span(g.Expires*1000), orDash(g.UserAgent))
+			row(g.User, g.Contact, g.Source, yesNo(g.NAT), span(g.Expires*1000), orDash(g.UserAgent))
 		}
 	})
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }

@@ -18,6 +18,7 @@ import (
 	"tandem/b2bua/auth"
 	"tandem/b2bua/registrar"
 	"tandem/b2bua/transport"
+	"tandem/b2bua/trunk"
 	"tandem/config"
 	"tandem/media"
 	"tandem/scripting"
@@ -37,7 +38,9 @@ type server struct {
 	registrar *registrar.Registrar
 	scripts   *scripting.Engine
 	directory *directory
+	trunks    *trunk.Set
 	sip       *b2bua.Server
+	keeper    *keeper
 	api       *web.API
 	listener  net.Listener
 
@@ -57,7 +60,7 @@ func open(ctx context.Context, cfg settings, read func() (settings, error), log 
 	s := &server{log: log, started: time.Now(), booted: cfg, read: read, httpFailed: make(chan error, 1)}
 	s.current.Store(&cfg)
 	for _, part := range []func(context.Context, settings) error{
-		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openSIP, s.serveHTTP, s.firstStart,
+		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openUsers, s.openTrunks, s.openSIP, s.serveHTTP, s.firstStart,
 	} {
 		if err := part(ctx, cfg); err != nil {
 			return nil, errors.Join(err, s.closeParts())
@@ -98,6 +101,7 @@ func (s *server) openStore(ctx context.Context, cfg settings) error {
 	path, ok := cfg.Store.URL.SQLite()
 	if !ok {
 		s.store = store.None()
+		s.keep()
 		return nil
 	}
 	st, err := sqlite.Open(ctx, path, sqlite.Options{Log: s.log, Serve: true})
@@ -107,7 +111,13 @@ func (s *server) openStore(ctx context.Context, cfg settings) error {
 	s.store = st
 	s.onClose(st.Close)
 	s.keepTidy()
+	s.keep()
 	return nil
+}
+
+func (s *server) keep() {
+	s.keeper = newKeeper(s.store, s.log)
+	s.onClose(s.keeper.close)
 }
 
 func (s *server) openMedia(_ context.Context, cfg settings) error {
@@ -144,10 +154,14 @@ func (s *server) openTransport(_ context.Context, cfg settings) error {
 	}
 	s.transport = t
 	s.onClose(t.Close)
-	s.registrar = registrar.New(registrar.Options{})
+	s.registrar = registrar.New(registrar.Options{OnChange: s.keeper.changed, KeepAlive: natKeepAlive, Ping: b2bua.KeepAlive})
 	s.onClose(func() error { s.registrar.Close(); return nil })
 	return nil
 }
+
+// natKeepAlive is how often a phone behind a NAT is made to send something: home routers
+// forget UDP after 30 s.
+const natKeepAlive = 25 * time.Second
 
 // renewalDue is how long before its end a certificate is worth a warning.
 const renewalDue = 7 * 24 * time.Hour
@@ -191,18 +205,40 @@ func (s *server) openScripts(_ context.Context, cfg settings) error {
 	return nil
 }
 
-func (s *server) openSIP(ctx context.Context, cfg settings) error {
+func (s *server) openUsers(ctx context.Context, cfg settings) error {
 	s.directory = &directory{realm: cfg.SIP.Realm(), log: s.log}
-	if err := s.directory.load(ctx, cfg.Users, s.store); err != nil {
+	users, err := s.directory.read(ctx, cfg.Users, s.store)
+	if err != nil {
 		return err
 	}
-	var algorithms []auth.Algorithm
-	for _, name := range cfg.SIP.Digest {
-		a, ok := auth.ParseAlgorithm(name)
-		if !ok {
-			return fmt.Errorf("digest algorithm %q is not known", name)
-		}
-		algorithms = append(algorithms, a)
+	s.directory.users.Store(&users)
+	return s.restoreBindings(ctx)
+}
+
+func (s *server) openTrunks(_ context.Context, cfg settings) error {
+	configs, err := trunkConfigs(cfg.Trunks)
+	if err != nil {
+		return err
+	}
+	s.trunks = trunk.New(trunk.Options{Transport: s.transport, Log: s.log})
+	s.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+		defer cancel()
+		s.trunks.Close(ctx)
+		return nil
+	})
+	s.trunks.Configure(configs)
+	return nil
+}
+
+func (s *server) openSIP(ctx context.Context, cfg settings) error {
+	offered, err := algorithms(cfg.SIP.Digest)
+	if err != nil {
+		return err
+	}
+	bans, err := s.keptBans(ctx)
+	if err != nil {
+		return err
 	}
 	var journal b2bua.Journal = s.store
 	if !cfg.Store.Events {
@@ -210,22 +246,26 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 	}
 	journal = shown{journal, s.scripts}
 	sip, err := b2bua.New(b2bua.Options{
-		Transport: s.transport, Media: s.media, Handler: s.scripts, Hooks: s.scripts, Directory: s.directory, Registrar: s.registrar, Journal: journal,
-		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: algorithms, ACL: accessList(cfg.ACL),
+		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
+		Trunks: s.trunks, Journal: journal, Hooks: s.scripts,
+		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: offered, ACL: accessList(cfg.ACL),
 		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
+		Guard: guard(cfg.Config), Emergency: cfg.Limits.Emergency, Bans: bans, OnBan: s.keeper.banned,
 		SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
 	})
 	if err != nil {
 		return err
 	}
 	s.sip = sip
+	s.setUsers(*s.directory.users.Load())
+	s.watchUsers()
 	return nil
 }
 
 func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Server: v, Records: s.store, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Server: v, Records: s.store, Log: s.log,
 	})
 	h := web.NewServer(s.api, s.log)
 	go func() {

@@ -36,6 +36,10 @@ func statusTable(st web.Status, row func(...any)) {
 	}
 	row("calls", calls)
 	row("registrations", st.Registrations)
+	row("banned", banLine(st))
+	for _, b := range st.Bans[:min(len(st.Bans), bansListed)] {
+		row("", fmt.Sprintf("%s until %s, after %s", b.Source, clockTime(b.UntilMS), count(b.Failures, "failure")))
+	}
 	row("media ports", fmt.Sprintf("%d used, %d free", st.Media.PortsUsed, st.Media.PortsFree))
 	row("store", storeLine(st.Store))
 	row("scripts", fmt.Sprintf("generation %d of %s: %s", st.Scripts.Generation, folderName(st.Scripts.Dir), strings.Join(st.Scripts.Files, ", ")))
@@ -51,6 +55,19 @@ func statusTable(st web.Status, row func(...any)) {
 	if st.Panics > 0 {
 		row("panics", fmt.Sprintf("%d caught: please report them with the log", st.Panics))
 	}
+}
+
+// bansListed bounds the bans in the table.
+const bansListed = 10
+
+func banLine(st web.Status) string {
+	if st.Banned > bansListed {
+		return fmt.Sprintf("%d sources, the latest:", st.Banned)
+	}
+	if st.Banned == 0 {
+		return "nobody"
+	}
+	return count(st.Banned, "source")
 }
 
 func storeLine(s web.StoreStatus) string {

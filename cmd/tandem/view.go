@@ -109,8 +109,13 @@ func (v *view) Registrations() []web.Registration {
 }
 
 func registrationView(c registrar.Contact, now time.Time) web.Registration {
+	source := c.Source.String()
+	if p := c.Flow.Proto(); p != "" { // none: it is reached by its Path
+		source = string(p) + ":" + source
+	}
 	return web.Registration{
-		User: c.User, Contact: c.URI.String(), Source: string(c.Flow.Proto()) + ":" + c.Source.String(),
+		User: c.User, Contact: c.URI.String(), Source: source, Transport: string(c.Flow.Proto()),
+		NAT: c.NAT, Path: writePath(c.Path), Since: c.Registered.UnixMilli(),
 		Expires: max(0, int64(c.Expires.Sub(now).Seconds())), Q: c.Q, UserAgent: c.UserAgent,
 	}
 }
@@ -157,6 +162,8 @@ func (v *view) Status(context.Context) web.Status {
 		Store:  web.StoreStatus{URL: v.booted.Store.URL.String(), Queued: health.Queued, Written: health.Written, Dropped: health.Dropped},
 		Panics: v.sip.Panics(),
 	}
+	bans := v.sip.Bans()
+	st.Banned, st.Bans = len(bans), banViews(bans)
 	if health.Err != nil {
 		st.Store.Error = health.Err.Error()
 	}

@@ -84,6 +84,9 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	if err := create(path); err != nil {
+		return nil, err
+	}
 	if s.db, err = connect(path, writing, 1); err != nil {
 		return nil, err
 	}
@@ -105,6 +108,19 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	ok = true
 	return s, nil
+}
+
+// create makes the file, which holds passwords' hashes and who called whom, so that others
+// cannot read it. SQLite gives its -wal and -shm the same mode.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func (o *Options) fill() {

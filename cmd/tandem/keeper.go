@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tandem/b2bua/auth"
+	"tandem/b2bua/registrar"
+	"tandem/store"
+)
+
+const (
+	keepEvery   = time.Second      // changes gather for so long before they are written
+	keepAgain   = 5 * time.Second  // after a failure
+	keepAtClose = 10 * time.Second // for what is left at the end
+)
+
+// keeper writes bindings and bans to the store behind the registrar's and the limiter's back,
+// which wait for no disk. Of each it holds the last state that is not written yet, so its
+// memory is bounded by theirs.
+type keeper struct {
+	store interface {
+		store.Bindings
+		store.Bans
+	}
+	log   *slog.Logger
+	every time.Duration
+	again time.Duration
+
+	mu       sync.Mutex
+	bindings map[int64]*store.Binding // by id; nil: gone
+	bans     map[string]store.Ban     // by source
+	due      chan struct{}
+	stop     chan struct{}
+	done     chan struct{}
+}
+
+func newKeeper(st store.Store, log *slog.Logger) *keeper {
+	k := &keeper{store: st, log: log, every: keepEvery, again: keepAgain, bindings: map[int64]*store.Binding{}, bans: map[string]store.Ban{},
+		due: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	go k.run()
+	return k
+}
+
+// changed notes what the registrar tells; it does not block.
+func (k *keeper) changed(c registrar.Change) {
+	switch c.Kind {
+	case registrar.Added, registrar.Refreshed:
+		row := bindingRow(c.Contact)
+		k.put(c.Contact.ID, &row)
+	default:
+		k.put(c.Contact.ID, nil)
+	}
+}
+
+func (k *keeper) put(id int64, row *store.Binding) {
+	k.mu.Lock()
+	k.bindings[id] = row
+	k.mu.Unlock()
+	k.wake()
+}
+
+// banned notes a ban; it does not block.
+func (k *keeper) banned(b auth.Ban) {
+	row := banRow(b)
+	k.mu.Lock()
+	k.bans[row.Source] = row
+	k.mu.Unlock()
+	k.wake()
+}
+
+func (k *keeper) wake() {
+	select {
+	case k.due <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) run() {
+	defer close(k.done)
+	for wait := k.every; ; {
+		select {
+		case <-k.stop:
+			return
+		case <-k.due:
+		}
+		select {
+		case <-k.stop:
+			return
+		case <-time.After(wait):
+		}
+		wait = k.every
+		if err := k.write(context.Background()); err != nil {
+			k.log.Error("registrations and bans cannot be kept; it is tried again", "error", err)
+			wait = k.again
+			k.wake()
+		}
+	}
+}
+
+// write hands over what has changed; what cannot be written stays, unless it has changed
+// again meanwhile.
+func (k *keeper) write(ctx context.Context) error {
+	k.mu.Lock()
+	bindings, bans := k.bindings, k.bans
+	k.bindings, k.bans = map[int64]*store.Binding{}, map[string]store.Ban{}
+	k.mu.Unlock()
+	if len(bindings)+len(bans) == 0 {
+		return nil
+	}
+	var put []store.Binding
+	var gone []int64
+	for id, row := range bindings {
+		if row == nil {
+			gone = append(gone, id)
+		} else {
+			put = append(put, *row)
+		}
+	}
+	err := k.store.KeepBindings(ctx, put, gone)
+	if err == nil {
+		clear(bindings)
+	}
+	for source, row := range bans {
+		if e := k.store.PutBan(ctx, row); e != nil {
+			err = e
+			continue
+		}
+		delete(bans, source)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, row := range bindings {
+		if _, newer := k.bindings[id]; !newer {
+			k.bindings[id] = row
+		}
+	}
+	for source, row := range bans {
+		if _, newer := k.bans[source]; !newer {
+			k.bans[source] = row
+		}
+	}
+	return err
+}
+
+// close writes what is left.
+func (k *keeper) close() error {
+	close(k.stop)
+	<-k.done
+	ctx, cancel := context.WithTimeout(context.Background(), keepAtClose)
+	defer cancel()
+	return k.write(ctx)
+}
