@@ -125,7 +125,7 @@ func (c *Call) answer(h Headers) error {
 	h = append(slices.Clone(h), l.fresh.headers()...)
 	res := l.respond(200, body, h)
 	l.keepFresh(l.fresh.refresh)
-	l.state = legAnswered
+	l.enter(legAnswered)
 	l.unacked = true
 	l.dialog.Confirm()
 	l.rec.answered = c.clock.Now()
@@ -160,7 +160,7 @@ func (l *Leg) ring(code int) error {
 		return ErrHangup
 	}
 	c := l.call()
-	l.state = legEarly
+	l.enter(legEarly)
 	c.state.Store(StateRinging)
 	c.times.ringing(c.clock.Now())
 	l.respond(code, nil, nil)
@@ -184,7 +184,7 @@ func (l *Leg) progress() error {
 		body = b
 	}
 	c := l.call()
-	l.state = legEarly
+	l.enter(legEarly)
 	c.state.Store(StateRinging)
 	c.times.ringing(c.clock.Now())
 	l.respond(183, body, nil)

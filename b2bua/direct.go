@@ -46,7 +46,7 @@ func (l *Leg) progressWith(theirs []byte) {
 		return
 	}
 	l.described = l.retitle(theirs)
-	l.state = legEarly
+	l.enter(legEarly)
 	c := l.call()
 	c.state.Store(StateRinging)
 	c.times.ringing(c.clock.Now())

@@ -118,7 +118,11 @@ func (s *Server) screen(m *transport.Incoming, req *sip.Request) *problem {
 // ours tells whether a request belongs to a dialog of ours.
 func (s *Server) ours(req *sip.Request) bool {
 	id := dialog.RequestID(req)
-	return id.LocalTag != "" && s.legOf(id) != nil
+	if id.LocalTag == "" {
+		return false
+	}
+	_, _, subscribed := s.events.Holder(id)
+	return subscribed || s.legOf(id) != nil
 }
 
 // vouched tells whether a source is trusted or a trunk: limits and bans are not for it.

@@ -45,6 +45,8 @@ func (e *request) apply(c *Call) {
 		l.referred(e.tx)
 	case sip.NOTIFY:
 		l.notified(e.tx)
+	case sip.SUBSCRIBE:
+		refuse(489, "", allowEvents()).respond(e.tx, "") // RFC 6665 §4.5.2: not within a call's dialog
 	default:
 		refuse(405, "", allowHeader()).respond(e.tx, "")
 	}

@@ -68,6 +68,7 @@ func (s *Server) newInvite(tx *transaction.Server, id auth.Identity, parent *Cal
 		unavailable(retry).respond(tx, tag)
 		return nil
 	}
+	c.caller.enter(legCalling)
 	go c.loop()
 	served := false
 	defer func() {

@@ -65,6 +65,7 @@ type Leg struct {
 	resend *dialog.Resend
 
 	state        legState
+	lamp         string   // its name in the lamps of the user at its far end
 	answerer     response // the last response of theirs that headers are read from
 	media        *media.Session
 	described    []byte // our SDP in the last answer or offer sent
@@ -179,7 +180,7 @@ func (l *Leg) ended(code int, reason string) {
 		return
 	}
 	c := l.call()
-	l.state = legEnded
+	l.enter(legEnded)
 	l.rec.ended = c.clock.Now()
 	if l.rec.code == 0 || l.rec.answered.IsZero() {
 		l.rec.code, l.rec.reason = code, reason

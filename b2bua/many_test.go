@@ -132,8 +132,8 @@ func (p *peak) look(w *world) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ports = max(p.ports, ports)
-	p.counts = Counts{max(p.counts.Calls, n.Calls), max(p.counts.Running, n.Running), max(p.counts.Dialogs, n.Dialogs),
-		max(p.counts.ServerTransactions, n.ServerTransactions), max(p.counts.ClientTransactions, n.ClientTransactions)}
+	p.counts = Counts{Calls: max(p.counts.Calls, n.Calls), Running: max(p.counts.Running, n.Running), Dialogs: max(p.counts.Dialogs, n.Dialogs),
+		ServerTransactions: max(p.counts.ServerTransactions, n.ServerTransactions), ClientTransactions: max(p.counts.ClientTransactions, n.ClientTransactions)}
 }
 
 // serveLane does with a call what its number says: a kind and the number of the lane.

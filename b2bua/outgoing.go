@@ -310,7 +310,7 @@ func (l *Leg) provisional(res *sip.Response) {
 	if l.state == legCalling {
 		l.rec.first18x = c.clock.Now()
 	}
-	l.state = legEarly
+	l.enter(legEarly)
 	l.answerer = response{res}
 	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	hasMedia := false
@@ -374,7 +374,7 @@ func (l *Leg) accepted(res *sip.Response) {
 		return
 	}
 	c := l.call()
-	l.state = legAnswered
+	l.enter(legAnswered)
 	l.answerer = response{res}
 	l.dialog = d
 	d.Update(res)

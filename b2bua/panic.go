@@ -61,7 +61,7 @@ func (c *Call) drop() {
 	for _, l := range c.legs {
 		c.attempt(func() { l.ended(500, "") })
 		c.attempt(l.closeMedia)
-		l.state = legEnded
+		l.enter(legEnded)
 		l.answering = 0
 		l.inviting, l.unacked, l.offering, l.leaving, l.outbox = false, false, nil, nil, nil
 	}

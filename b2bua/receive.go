@@ -41,6 +41,8 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 		refuse(403, "").respond(tx, dialog.NewTag()) // we call for nobody whom we have not in a call
 	case sip.MESSAGE:
 		s.message(tx)
+	case sip.SUBSCRIBE:
+		s.subscribe(tx)
 	default: // BYE, INFO… outside a dialog
 		refuse(481, "").respond(tx, dialog.NewTag())
 	}
@@ -50,7 +52,7 @@ func (r *receiver) HandleRequest(tx *transaction.Server) {
 func (s *Server) inDialog(tx *transaction.Server) {
 	l := s.legOf(dialog.RequestID(tx.Request()))
 	if l == nil {
-		refuse(481, "").respond(tx, "")
+		s.resubscribe(tx)
 		return
 	}
 	s.confirmUser(tx, l, func() { s.toCall(tx, l) })
@@ -105,13 +107,14 @@ func (r *receiver) HandleFlowClosed(f transport.Flow, err error) {
 	s := (*Server)(r)
 	s.o.Registrar.FlowClosed(f)
 	s.trunks.FlowClosed(f)
+	s.events.FlowClosed(f)
 }
 
 // options answers a ping outside a dialog (RFC 3261 §11.2).
 func (s *Server) options(tx *transaction.Server) {
 	s.identify(tx, func(_ auth.Identity, p *problem) {
 		if p == nil {
-			p = refuse(200, "", allowHeader(), Header{"Accept", bodies}, Header{"Supported", supported})
+			p = refuse(200, "", allowHeader(), Header{"Accept", bodies}, Header{"Supported", supported}, allowEvents())
 		}
 		p.respond(tx, dialog.NewTag())
 	})

@@ -13,6 +13,7 @@ import (
 
 	"tandem/b2bua/auth"
 	"tandem/b2bua/dialog"
+	"tandem/b2bua/notifier"
 	"tandem/b2bua/registrar"
 	"tandem/b2bua/transaction"
 	"tandem/b2bua/transport"
@@ -83,6 +84,7 @@ type Server struct {
 	room   atomic.Int64 // calls at once; 0: no limit
 	panics atomic.Int64
 	trunks *trunk.Set
+	events *notifier.Notifier
 	urgent atomic.Pointer[[]string] // numbers that pass every limit
 	loud   limiter
 	door
@@ -137,6 +139,7 @@ func New(o Options) (*Server, error) {
 	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
+	s.events = notifier.New(notifier.Options{Sender: s.tx, Clock: o.Clock, Address: s.shownAs, Guard: o.Transport.Guard})
 	o.Transport.Serve(gate{s.tx, s})
 	s.trunks.Start(s.tx)
 	return s, nil
@@ -190,6 +193,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	defer s.cancel()
+	defer s.events.Close()
 	return s.Drain(ctx)
 }
 
@@ -263,12 +267,17 @@ func (s *Server) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := Counts{Calls: len(s.calls), Running: len(s.running), Dialogs: len(s.dialogs)}
+	n.Subscriptions, n.Lamps = s.events.Counts()
 	n.ServerTransactions, n.ClientTransactions = s.tx.Counts()
 	return n
 }
 
 // Counts is how much of everything is alive.
-type Counts struct{ Calls, Running, Dialogs, ServerTransactions, ClientTransactions int }
+type Counts struct {
+	Calls, Running, Dialogs                int
+	Subscriptions, Lamps                   int // lamps that are lit
+	ServerTransactions, ClientTransactions int
+}
 
 // remember makes requests of dialog d reach leg l.
 func (s *Server) remember(d *dialog.Dialog, l *Leg) {

@@ -33,7 +33,7 @@ func (p *problem) respond(tx *transaction.Server, toTag string) {
 }
 
 const (
-	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE, REFER, NOTIFY"
+	allowed   = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, UPDATE, REFER, NOTIFY, SUBSCRIBE"
 	supported = "100rel, timer, replaces, norefersub" // option tags we know
 )
 

@@ -43,11 +43,12 @@ var rooms = map[string][]string{
 	"b2bua/dialog":      {},
 	"b2bua/auth":        {},
 	"b2bua/registrar":   {"b2bua/transport", "b2bua/auth"},
+	"b2bua/notifier":    {"b2bua/transport", "b2bua/transaction", "b2bua/dialog"},
 	"b2bua/trunk":       {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth"},
 	"b2bua/phone": {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth",
 		"media", "media/..."},
 	"b2bua": {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth",
-		"b2bua/registrar", "b2bua/trunk", "media", "media/...", "store"},
+		"b2bua/registrar", "b2bua/notifier", "b2bua/trunk", "media", "media/...", "store"},
 
 	"web":               {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store"},
 	"scripting/pattern": {},
