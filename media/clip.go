@@ -2,11 +2,13 @@ package media
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"time"
 
 	"tandem/media/codec"
+	"tandem/media/soundfile"
 	"tandem/media/wav"
 )
 
@@ -20,14 +22,20 @@ type Clip struct {
 	shelf
 }
 
-// LoadClip reads a WAV file. Errors wrap fs.ErrNotExist or wav.ErrFormat.
+// LoadClip reads a WAV, MP3 or Ogg/Opus file. Errors wrap fs.ErrNotExist or soundfile.ErrFormat.
 func LoadClip(fsys fs.FS, name string) (*Clip, error) {
 	file, err := fsys.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
 	defer file.Close()
-	audio, err := wav.Decode(name, file, maxClip)
+	return ReadClip(name, file)
+}
+
+// ReadClip reads a clip from wherever it comes; name is what the user calls it. Errors wrap
+// soundfile.ErrFormat or are the reader's.
+func ReadClip(name string, r io.Reader) (*Clip, error) {
+	audio, err := soundfile.Decode(name, r, maxClip)
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}

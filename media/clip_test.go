@@ -11,6 +11,7 @@ import (
 
 	"tandem/media/codec"
 	"tandem/media/hear"
+	"tandem/media/soundfile"
 	"tandem/media/tone"
 	"tandem/media/wav"
 )
@@ -102,10 +103,10 @@ func TestLoadClipThatCannotBe(t *testing.T) {
 	if _, err := LoadClip(os.DirFS(dir), "no.wav"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "bad.wav"), []byte("ID3 not a WAV"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "bad.wav"), []byte("ID3 not a sound"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadClip(os.DirFS(dir), "bad.wav"); !errors.Is(err, wav.ErrFormat) {
+	if _, err := LoadClip(os.DirFS(dir), "bad.wav"); !errors.Is(err, soundfile.ErrFormat) {
 		t.Error(err)
 	}
 	writeWAV(t, filepath.Join(dir, "odd.wav"), 11027, ramp(100, 1))
