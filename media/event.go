@@ -17,10 +17,11 @@ const (
 	EventRecorded                      // a Recording has ended: Recording; its Done follows when the file is complete
 	EventTimeout                       // nothing has come for SessionOptions.Timeout: Duration
 	EventFailed                        // a fault of ours has ended the session
+	EventQuality                       // how well the leg has been heard of late: Quality
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"", "digit", "digit end", "first rtp", "played", "recorded", "timeout", "failed"}
+	names := [...]string{"", "digit", "digit end", "first rtp", "played", "recorded", "timeout", "failed", "quality"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -36,4 +37,5 @@ type Event struct {
 	Remote    netip.AddrPort
 	Playback  *Playback
 	Recording *Recording
+	Quality   Quality
 }

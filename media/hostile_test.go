@@ -20,6 +20,10 @@ func FuzzDatagram(f *testing.F) {
 	f.Add([]byte{0x81, rtcpSR, 0, 12, 0, 0, 0, 1}, true, uint8(0))
 	f.Add(append([]byte{0x81, rtcpRR, 0, 7}, make([]byte, 28)...), true, uint8(1))
 	f.Add([]byte{0x80, rtcpBYE, 0xFF, 0xFF}, true, uint8(0))
+	f.Add([]byte{0x81, rtcpSDES, 0, 2, 0, 0, 0, 1, 1, 200, 'x', 0}, true, uint8(0))
+	f.Add([]byte{0x80, rtcpXR, 0, 4, 0, 0, 0, 1, xrReceiverTime, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8}, true, uint8(0))
+	f.Add(append([]byte{0x80, rtcpXR, 0, 10, 0, 0, 0, 1, xrVoIP, 0, 0, 8}, make([]byte, 32)...), true, uint8(0))
+	f.Add(append([]byte{0x80, rtcpXR, 0, 2, 0, 0, 0, 1, xrVoIP, 0, 0xFF, 0xFF}, b...), false, uint8(0))
 	e, err := New(Options{Workers: 1, Backend: NewMemory()})
 	if err != nil {
 		f.Fatal(err)

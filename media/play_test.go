@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,8 @@ type bubble struct {
 	mem    *Memory
 	engine *Engine
 	peer   *peer
-	log    []Event // of events; see events
+	mu     sync.Mutex
+	log    []Event // see events
 }
 
 // inBubble runs f in virtual time. Everything must have ended when f returns.
@@ -51,7 +53,11 @@ func inBubbleOf(t *testing.T, workers int, o SessionOptions, f func(t *testing.T
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{mem: NewMemory()}
 		b.engine = newEngine(t, Options{Workers: workers, Backend: b.mem})
-		o.OnEvent = func(e Event) { b.log = append(b.log, e) }
+		o.OnEvent = func(e Event) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.log = append(b.log, e)
+		}
 		b.Session = open(t, b.engine, o)
 		b.peer = memoryPeer(t, b.mem, "127.0.0.1:4000")
 		b.peer.call(b.Session, "0")
@@ -63,14 +69,18 @@ func inBubbleOf(t *testing.T, workers int, o SessionOptions, f func(t *testing.T
 // events are those so far, once the engine has come to rest.
 func (b *bubble) events() []Event {
 	synctest.Wait()
-	return b.log
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.log)
 }
 
-// kinds lists what they were.
+// kinds lists what they were, those about quality apart: they come all the time.
 func (b *bubble) kinds() []EventKind {
 	var list []EventKind
 	for _, e := range b.events() {
-		list = append(list, e.Kind)
+		if e.Kind != EventQuality {
+			list = append(list, e.Kind)
+		}
 	}
 	return list
 }

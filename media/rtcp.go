@@ -16,6 +16,7 @@ const (
 	rtcpRR   = 201
 	rtcpSDES = 202
 	rtcpBYE  = 203
+	rtcpXR   = 207 // RFC 3611 §2
 )
 
 // rtcpEvery is the mean time between two reports (RFC 3550 §6.2); each is drawn from half
@@ -31,6 +32,9 @@ type reporter struct {
 	rtt    time.Duration
 	source netip.AddrPort // where the peer's RTCP comes from
 	said   uint64         // packets sent when we last reported
+	far    far
+	asked  receiverTime // the peer's, to be answered in our next report
+	before rtp.Totals   // at the last event about quality
 	buf    [256]byte
 }
 
@@ -56,10 +60,12 @@ func (r *reporter) schedule() {
 	m.arm(&r.timer, m.session.engine.epoch.Add(at.Round(rtcpGrid)))
 }
 
-// sendReport sends SR or RR with SDES and sets the timer for the next.
+// sendReport sends SR or RR with SDES, sets the timer for the next and tells how well the
+// peer has been heard since the last.
 func (m *stream) sendReport() {
 	m.report.schedule()
 	m.writeRTCP(false)
+	m.tellQuality()
 }
 
 // bye tells the peer that our stream ends (RFC 3550 §6.6).
@@ -119,6 +125,7 @@ func (m *stream) compose(bye bool) []byte {
 		b = append(b, 0)
 	}
 	b = endRTCP(b, from)
+	b = m.answerReceiverTime(b)
 	if bye {
 		from = len(b)
 		b = rtcpHeader(b, rtcpBYE, m.tx.ssrc)
@@ -212,23 +219,43 @@ func (m *stream) readRTCP(b []byte) bool {
 			m.readBlocks(p[28:], int(p[0]&31))
 		case p[1] == rtcpRR && size >= 8:
 			m.readBlocks(p[8:], int(p[0]&31))
+		case p[1] == rtcpXR && size >= 8:
+			m.readXR(p[4:])
 		}
 		b = b[size:]
 	}
 	return len(b) == 0
 }
 
-// readBlocks finds the report on our stream, which gives the round trip (RFC 3550 §6.4.1).
+// readBlocks finds the report on our stream: what the peer has missed of it, and the round
+// trip (RFC 3550 §6.4.1).
 func (m *stream) readBlocks(b []byte, count int) {
 	for ; count > 0 && len(b) >= 24; count, b = count-1, b[24:] {
-		sent := binary.BigEndian.Uint32(b[16:])
-		if binary.BigEndian.Uint32(b) != m.tx.ssrc || sent == 0 {
+		if binary.BigEndian.Uint32(b) != m.tx.ssrc {
 			continue
 		}
-		held := binary.BigEndian.Uint32(b[20:])
-		trip := int32(uint32(ntpTime(m.now())>>16) - sent - held)
-		if d := time.Duration(trip) * time.Second / 65536; d >= 0 && d < time.Minute {
-			m.report.rtt = d
-		}
+		lost := int32(binary.BigEndian.Uint32(b[4:])<<8) >> 8 // signed: duplicates make it negative
+		m.report.far.known = true
+		m.report.far.lost = uint64(max(lost, 0))
+		m.report.far.share = float64(b[4]) / 256
+		m.report.far.jitter = ticks(binary.BigEndian.Uint32(b[12:]), m.p.format.ClockRate)
+		m.roundTrip(binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:]))
 	}
+}
+
+// roundTrip is how long our report and the answer to it were under way, less the time that
+// the peer held it.
+func (m *stream) roundTrip(sent, held uint32) {
+	if sent == 0 {
+		return
+	}
+	trip := int32(uint32(ntpTime(m.now())>>16) - sent - held)
+	if d := time.Duration(trip) * time.Second / 65536; d >= 0 && d < time.Minute {
+		m.report.rtt = d
+	}
+}
+
+// ticks is n units of a media clock as a time, an hour at most.
+func ticks(n uint32, clock int) time.Duration {
+	return min(time.Duration(n)*time.Second/time.Duration(clock), time.Hour)
 }

@@ -24,7 +24,10 @@ type Stats struct {
 
 	Jitter     time.Duration  // RFC 3550 A.8
 	RTT        time.Duration  // 0: not known
-	MOS        float64        // estimate from codec and loss, 1 to 5; 0: nothing received
+	MOS        float64        // estimate from codec, loss and delay, 1 to 4.5; 0: nothing received
+	FarLost    uint64         // packets of ours that the peer says it has missed
+	FarJitter  time.Duration  // as the peer reports it; 0: it does not
+	FarMOS     float64        // as the peer estimates it (RFC 3611); 0: it does not
 	FirstRTP   time.Time      // zero: none
 	LastRTP    time.Time      // RTP or RTCP
 	Codec      string         // "PCMU"; "" before offer and answer

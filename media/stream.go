@@ -297,7 +297,8 @@ func (m *stream) stats() Stats {
 		Strangers: c.strangers, Malformed: c.malformed, Forged: c.forged, SendErrors: c.sendErrors,
 		RxRTCP: c.rxRTCP, TxRTCP: c.txRTCP, Underruns: c.underruns, Skipped: c.skipped, Digits: c.keys,
 		Transcoded: c.transcoded,
-		Jitter:     m.rx.Jitter(), RTT: m.report.rtt, MOS: mos(t, m.rx.Jitter(), m.report.rtt),
+		Jitter:     m.rx.Jitter(), RTT: m.report.rtt, MOS: m.mos(t),
+		FarLost: m.report.far.lost, FarJitter: m.report.far.jitter, FarMOS: m.report.far.mos,
 		FirstRTP: m.first, LastRTP: m.last, Local: m.session.local, Recovered: m.faulted,
 		Latched: m.latch.locked, Encryption: string(m.secured()),
 	}
