@@ -14,10 +14,8 @@ import (
 var unbuilt = []struct{ key, also string }{
 	{key: "scripts.http"},
 	{key: "db"},
-	{key: "user.srtp", also: "off"},
 	{key: "user.dtmf", also: "rfc4733"},
 	{key: "user.codecs", also: "[]"},
-	{key: "trunk.srtp", also: "off"},
 	{key: "trunk.dtmf", also: "rfc4733"},
 }
 

@@ -36,6 +36,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
 	s.setUsers(users)
+	s.setPreferences(after.Users)
 	s.trunks.Configure(trunks)
 	s.sip.SetACL(accessList(after.ACL))
 	s.sip.SetMaxCalls(after.Limits.Calls)
