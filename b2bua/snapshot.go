@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tandem/b2bua/registrar"
 )
 
 // Snapshot is a call as it stands, for people and the HTTP API.
@@ -86,6 +88,9 @@ func (s *Server) Snapshot(ctx context.Context, id string) (Snapshot, bool) {
 		return Snapshot{}, false
 	}
 }
+
+// Contacts are the phones of a user that can be reached now, the best first.
+func (s *Server) Contacts(user string) []registrar.Contact { return s.o.Registrar.Contacts(user) }
 
 // HangupCall ends a call on behalf of an operator; false when there is none of that id.
 func (s *Server) HangupCall(id string) bool {

@@ -12,10 +12,11 @@ import (
 // that is silently without effect is worse than none. Take a line out when its
 // feature is built.
 var unbuilt = []struct{ key, also string }{
-	{key: "scripts.http"},
 	{key: "db"},
+	{key: "user.srtp", also: "off"},
 	{key: "user.dtmf", also: "rfc4733"},
 	{key: "user.codecs", also: "[]"},
+	{key: "trunk.srtp", also: "off"},
 	{key: "trunk.dtmf", also: "rfc4733"},
 }
 

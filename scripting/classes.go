@@ -19,7 +19,7 @@ func classes() []class {
 	return []class{
 		callClass(), legClass(), addressClass(), sourceClass(),
 		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(),
-		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(),
+		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(), httpOptions(), responseClass(), contactClass(), notifyOptions(), liveCallClass(),
 		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
 }

@@ -4,23 +4,28 @@ import (
 	"context"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"tandem/b2bua"
 	"tandem/clock"
 )
 
 // Options are what an Engine is made of; zero values take the defaults named.
 type Options struct {
-	Dir        string         // the user's scripts; "" means the shipped ones
-	Shipped    fs.FS          // plugins, lib and prompts that come with the server
-	Recordings string         // the folder recordings lie below
-	Watch      bool           // reload when a file changes
-	CallCPU    time.Duration  // Lua time a call may burn without waiting; 2 s
-	Memory     int64          // bytes by which a call's Lua may make the heap grow; 64 MiB
-	Settings   map[string]any // for config.get
+	Dir        string            // the user's scripts; "" means the shipped ones
+	Shipped    fs.FS             // plugins, lib and prompts that come with the server
+	Recordings string            // the folder recordings lie below
+	Watch      bool              // reload when a file changes
+	CallCPU    time.Duration     // Lua time a call may burn without waiting; 2 s
+	Memory     int64             // bytes by which a call's Lua may make the heap grow; 64 MiB
+	Settings   map[string]any    // for config.get
+	Allow      []netip.Prefix    // addresses that http may reach though they are not public
+	HTTP       http.RoundTripper // makes the requests of http instead of the network; nil: the network
 	Clock      clock.Clock
 	Log        *slog.Logger
 	OnReload   func(Status) // after each attempt to reload; must not block
@@ -41,12 +46,14 @@ type Engine struct {
 	shared  *sharedValues
 	regexps *regexpCache
 	guard   *memoryGuard
+	http    *httpClient
 	clips   clips
 	panics  panics
 	hangups hangups
 
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
+	server   atomic.Pointer[b2bua.Server]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -89,7 +96,8 @@ func newEngine(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	e := &Engine{o: o, api: newAPI(), shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory)}
+	e := &Engine{o: o, api: newAPI(), shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
+		http: newHTTPClient(o.Allow, o.HTTP)}
 	e.builtin = newBuiltin(e.api)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.SetSettings(o.Settings)
@@ -102,10 +110,14 @@ func (e *Engine) Close() {
 	e.hangups.drain(e.o.Clock)
 	e.cancel()
 	e.done.Wait()
+	e.http.client.CloseIdleConnections()
 }
 
 // SetSettings replaces what config.get answers, for calls in progress too.
 func (e *Engine) SetSettings(settings map[string]any) { e.settings.Store(&settings) }
+
+// SetAllow replaces the addresses that http may reach though they are not public.
+func (e *Engine) SetAllow(allow []netip.Prefix) { e.http.setAllow(allow) }
 
 // files are the scripts as they lie now.
 func (e *Engine) files() files { return files{dir: e.o.Dir, shipped: e.o.Shipped} }

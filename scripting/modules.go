@@ -4,8 +4,11 @@ package scripting
 func modules() []module {
 	return []module{
 		logModule(),
+		httpModule(),
 		jsonModule(),
 		sharedValuesModule(),
+		registrarModule(),
+		callsModule(),
 		configModule(),
 		reModule(),
 		timeModule(),

@@ -117,6 +117,7 @@ func newWorld(t *testing.T, o Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.engine.Attach(w.server)
 	w.closers = append(w.closers, func() { _ = w.media.Close() }, func() { _ = tl.Close() }, reg.Close)
 	return w
 }

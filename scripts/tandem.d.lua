@@ -441,6 +441,83 @@ function Leg:header(name) end
 ---@field on_hangup? fun(cdr: Record) a finished record, in every plugin, in a fresh state; ends after 5 s. No call waits for it
 ---@field on_load? fun() once a generation, before it is used; an error refuses it
 
+---Options of a request. Only one of body, json and form may be given.
+---@class HTTPOptions
+---@field method? string of http.request, GET by default
+---@field headers? table by name: a string, or a list of them
+---@field query? table added to the URL: name and value
+---@field body? string
+---@field json? any a value to send as JSON
+---@field form? table name and value, sent as a form
+---@field user? string for basic authentication
+---@field password? string
+---@field timeout? number seconds for the whole request, 10 by default, 300 at most
+---@field max? number bytes of the answer's body, 1 MB by default, 8 MB at most
+
+---An answer to an HTTP request.
+---@class Response
+---@field status integer
+---@field headers table by name, in any case; several of a name are joined by a comma
+---@field body string
+local Response = {}
+
+---Reads the body as JSON.
+---```lua
+---local customer = response:json()
+---```
+---@return any value or nil
+---@return string? error what is wrong
+function Response:json() end
+
+---A registered phone.
+---@class Contact
+---@field uri string as the phone wrote it
+---@field source CallSource? where it registered from
+---@field user_agent string
+---@field registered number when it was first registered, as time.now() counts
+---@field expires number seconds from now
+---@field q number its preference, 0 to 1
+
+---What a user's phones are told.
+---@class NotifyOptions
+---@field messages integer voice messages that were not heard yet
+---@field heard? integer those that were, 0 by default
+
+---A call in progress, as it was when it was asked for.
+---@class LiveCall
+---@field id string
+---@field linked_id string of the first of the calls that belong together
+---@field from Address
+---@field to Address
+---@field number string what was dialled
+---@field user string? the authenticated user
+---@field trunk string?
+---@field source CallSource
+---@field state "new"|"ringing"|"answered"|"ended"
+---@field started number as time.now() counts
+---@field answered number? as time.now() counts
+local LiveCall = {}
+
+---Ends the call: true, or nil and "hangup" when it has ended by itself.
+---```lua
+---calls.list()[1]:hangup()
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function LiveCall:hangup() end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function LiveCall:play(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function LiveCall:listen(...) end
+
+---Not built yet: it raises an error that says so.
+---@param ... any
+function LiveCall:whisper(...) end
+
 ---A REGISTER, as `on_register` gets it.
 ---@class Registration
 ---@field user string whose password was right
@@ -524,6 +601,41 @@ function log.warn(message, fields) end
 ---@param fields? table more facts, by name
 function log.error(message, fields) end
 
+---Requests to other services. They go on after a hangup, for the 5 s that a script has then. Addresses that are not public are reached only where `[scripts.http] allow` names them.
+---@class httplib
+http = {}
+
+---Asks for something.
+---```lua
+---local res, err = http.get("https://crm.example.com/customer", { query = { number = call.from.user }, timeout = 2 })
+---if res and res.status == 200 then call.vars.customer = res:json().id end
+---```
+---@param url string http or https
+---@param options? HTTPOptions
+---@return Response? response whatever its status; or nil
+---@return string? error such as "timeout" or "too large"
+function http.get(url, options) end
+
+---Sends something.
+---```lua
+---http.post("https://example.com/hook", { json = { caller = call.from.user, number = call.number } })
+---```
+---@param url string http or https
+---@param options? HTTPOptions
+---@return Response? response whatever its status; or nil
+---@return string? error such as "timeout" or "too large"
+function http.post(url, options) end
+
+---Makes a request with any method; option method says which.
+---```lua
+---http.request("https://example.com/booking/7", { method = "DELETE" })
+---```
+---@param url string http or https
+---@param options? HTTPOptions
+---@return Response? response whatever its status; or nil
+---@return string? error such as "timeout" or "too large"
+function http.request(url, options) end
+
 ---JSON text from and to Lua values.
 ---@class jsonlib
 json = {}
@@ -596,6 +708,46 @@ function shared.delete(key) end
 ---@param fn fun(value: any): any gets the value, returns the new one; must not wait
 ---@return any value the new value
 function shared.update(key, fn) end
+
+---The phones of users.
+---@class registrarlib
+registrar = {}
+
+---Lists the phones that a user has registered.
+---```lua
+---if #registrar.contacts("1001") == 0 then call:play("not-registered") end
+---```
+---@param user string
+---@return Contact[] contacts the best first; empty when no phone is registered
+function registrar.contacts(user) end
+
+---Tells a user's phones how many voice messages wait (RFC 3842): their lamp is lit. It is remembered for phones that ask later, until the server ends.
+---```lua
+---registrar.notify("1001", { messages = 2 })
+---```
+---@param user string
+---@param options NotifyOptions
+function registrar.notify(user, options) end
+
+---The calls in progress, of all scripts.
+---@class callslib
+calls = {}
+
+---Lists the calls in progress.
+---```lua
+---log.info("busy", { calls = #calls.list() })
+---```
+---@return LiveCall[] calls the newest first
+function calls.list() end
+
+---Finds a call in progress.
+---```lua
+---local other = calls.get(shared.get("operator"))
+---if other then other:hangup() end
+---```
+---@param id string
+---@return LiveCall? call nil when there is none
+function calls.get(id) end
 
 ---Settings of the configuration file's `[scripts.settings]`.
 ---@class configlib

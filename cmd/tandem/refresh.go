@@ -35,8 +35,8 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 		s.scripts.SetSettings(before.Scripts.Settings)
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
+	s.scripts.SetAllow(prefixes(after.Scripts.HTTP.Allow))
 	s.setUsers(users)
-	s.setPreferences(after.Users)
 	s.trunks.Configure(trunks)
 	s.sip.SetACL(accessList(after.ACL))
 	s.sip.SetMaxCalls(after.Limits.Calls)

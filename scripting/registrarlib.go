@@ -1,0 +1,77 @@
+package scripting
+
+import (
+	"math"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"tandem/b2bua"
+)
+
+// Attach gives scripts the server whose calls they serve, for what is not about their own
+// call. Until then registrar and calls know of nothing.
+func (e *Engine) Attach(s *b2bua.Server) { e.server.Store(s) }
+
+func registrarModule() module {
+	user := field{"user", "string", ""}
+	return module{
+		name: "registrar",
+		doc:  "The phones of users.",
+		functions: []function{
+			{name: "contacts", params: []field{user}, returns: []field{{"contacts", "Contact[]", "the best first; empty when no phone is registered"}},
+				doc: "Lists the phones that a user has registered.", example: `if #registrar.contacts("1001") == 0 then call:play("not-registered") end`, run: registrarContacts},
+			{name: "notify", params: []field{user, {"options", "NotifyOptions", ""}},
+				doc:     "Tells a user's phones how many voice messages wait (RFC 3842): their lamp is lit. It is remembered for phones that ask later, until the server ends.",
+				example: `registrar.notify("1001", { messages = 2 })`, run: registrarNotify},
+		},
+	}
+}
+
+func contactClass() class {
+	return class{name: "Contact", doc: "A registered phone.", fields: []field{
+		{"uri", "string", "as the phone wrote it"}, {"source", "CallSource?", "where it registered from"}, {"user_agent", "string", ""},
+		{"registered", "number", "when it was first registered, as time.now() counts"}, {"expires", "number", "seconds from now"}, {"q", "number", "its preference, 0 to 1"},
+	}}
+}
+
+func notifyOptions() class {
+	return class{name: "NotifyOptions", doc: "What a user's phones are told.", fields: []field{
+		{"messages", "integer", "voice messages that were not heard yet"}, {"heard?", "integer", "those that were, 0 by default"},
+	}}
+}
+
+func registrarContacts(s *state, L *lua.LState) int {
+	user := args(L, "registrar.contacts").str(1, "user")
+	list := newTable(0, 0)
+	srv := s.engine.server.Load()
+	if srv == nil {
+		return push(L, list)
+	}
+	now := s.engine.o.Clock.Now()
+	for _, c := range srv.Contacts(user) {
+		t := newTable(0, 6)
+		t.RawSetString("uri", lua.LString(c.URI.String()))
+		t.RawSetString("user_agent", lua.LString(c.UserAgent))
+		t.RawSetString("registered", lua.LNumber(float64(c.Registered.UnixMilli())/1000))
+		t.RawSetString("expires", lua.LNumber(math.Ceil(c.Expires.Sub(now).Seconds())))
+		t.RawSetString("q", lua.LNumber(c.Q))
+		if c.Source.IsValid() {
+			t.RawSetString("source", sourceTable(c.Source.Addr(), int(c.Source.Port()), string(c.Flow.Proto())))
+		}
+		list.Append(t)
+	}
+	return push(L, list)
+}
+
+func registrarNotify(s *state, L *lua.LState) int {
+	a := args(L, "registrar.notify")
+	user, o := a.str(1, "user"), a.options(2, notifyOptions())
+	if !o.has("messages") {
+		a.fail("option messages is missing")
+	}
+	unheard, heard := o.integer("messages", 0, 0), o.integer("heard", 0, 0)
+	if srv := s.engine.server.Load(); srv != nil {
+		srv.NotifyMessages(user, unheard, heard)
+	}
+	return push(L, lua.LTrue)
+}
