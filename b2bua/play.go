@@ -10,8 +10,10 @@ import (
 
 // PlayOptions of Play.
 type PlayOptions struct {
-	Stop string // digits that end it, "any" for every one; "" for none
-	Loop int    // how often more than once; -1 until stopped
+	Stop   string        // digits that end it, "any" for every one; "" for none
+	Loop   int           // how often more than once; -1 until stopped
+	Volume int           // dB louder, quieter below 0
+	Seek   time.Duration // how far in it begins
 }
 
 // Play plays srcs one after the other without a gap. It returns "" when they have ended,
@@ -51,7 +53,8 @@ func (l *Leg) play(o *op, srcs []media.Source, opts PlayOptions) {
 		c.finish(o, "", nil)
 		return
 	}
-	pb := l.startPlaying(srcs, opts.Loop, func(err error) { c.finish(o, "", err) })
+	pb := l.startPlayback(srcs, media.PlayOptions{Loop: passes(opts.Loop), Volume: opts.Volume, Seek: opts.Seek},
+		func(err error) { c.finish(o, "", err) })
 	release := l.listen(func(d byte) bool {
 		if opts.Stop == "" || !stops(d) {
 			return false
@@ -67,13 +70,30 @@ func (l *Leg) play(o *op, srcs []media.Source, opts PlayOptions) {
 
 // startPlaying replaces what plays on the leg; ended runs on the call's goroutine.
 func (l *Leg) startPlaying(srcs []media.Source, loop int, ended func(error)) *media.Playback {
+	return l.startPlayback(srcs, media.PlayOptions{Loop: loop}, ended)
+}
+
+// passes turns "how often more than once" into how often.
+func passes(more int) int {
+	if more < 0 {
+		return -1
+	}
+	return more + 1
+}
+
+func (l *Leg) startPlayback(srcs []media.Source, opts media.PlayOptions, ended func(error)) *media.Playback {
 	l.stopPlaying()
 	c := l.call()
-	pb := l.media.Play(srcs, media.PlayOptions{Loop: loop})
+	pb := l.media.Play(srcs, opts)
 	l.playing = pb
 	c.aside(func() {
 		<-pb.Done()
-		c.box.post(do(func(*Call) { ended(pb.Err()) }))
+		c.box.post(do(func(*Call) {
+			if l.playing == pb {
+				l.playing = nil
+			}
+			ended(pb.Err())
+		}))
 	})
 	return pb
 }
@@ -83,6 +103,36 @@ func (l *Leg) stopPlaying() {
 		l.playing.Stop()
 		l.playing = nil
 	}
+}
+
+// PausePlaying keeps what plays where it is, and ResumePlaying goes on with it.
+func (l *Leg) PausePlaying(ctx context.Context) error {
+	return l.withPlayback(ctx, (*media.Playback).Pause)
+}
+
+// ResumePlaying goes on with what PausePlaying has stopped.
+func (l *Leg) ResumePlaying(ctx context.Context) error {
+	return l.withPlayback(ctx, (*media.Playback).Resume)
+}
+
+// SeekPlaying goes on so far from the beginning of what plays.
+func (l *Leg) SeekPlaying(ctx context.Context, d time.Duration) error {
+	return l.withPlayback(ctx, func(pb *media.Playback) { pb.Seek(d) })
+}
+
+// withPlayback does something to what plays; ErrState if nothing does.
+func (l *Leg) withPlayback(ctx context.Context, f func(*media.Playback)) error {
+	pb, err := await[*media.Playback](ctx, l.home, l, func(o *op) {
+		if l.playing == nil {
+			l.call().finish(o, nil, ErrState)
+			return
+		}
+		l.call().finish(o, l.playing, nil)
+	})
+	if err == nil {
+		f(pb) // here, for it prepares sound
+	}
+	return err
 }
 
 // Sleep waits d.

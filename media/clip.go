@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"sync"
 	"time"
 
 	"tandem/media/codec"
@@ -19,7 +20,11 @@ const maxClip = time.Hour
 type Clip struct {
 	name  string
 	audio wav.Audio
+	gain  float64 // 0: as it is
 	shelf
+
+	other sync.Mutex
+	loud  map[int]*Clip // the same at other volumes
 }
 
 // LoadClip reads a WAV, MP3 or Ogg/Opus file. Errors wrap fs.ErrNotExist or soundfile.ErrFormat.
@@ -53,6 +58,33 @@ func (c *Clip) Name() string { return c.name }
 // Duration is how long the clip plays.
 func (c *Clip) Duration() time.Duration { return c.audio.Duration() }
 
+func (c *Clip) length() (time.Duration, bool) { return c.Duration(), true }
+
+// from shares the samples and is encoded anew: whoever wants the middle of an hour does not
+// wait until the first half is.
+func (c *Clip) from(d time.Duration) Source {
+	rest := c.audio
+	rest.PCM = rest.PCM[min(int(int64(d/time.Millisecond)*int64(rest.Rate)/1000), len(rest.PCM)):]
+	return &Clip{name: c.name, audio: rest, gain: c.gain}
+}
+
+func (c *Clip) louder(dB int) Source {
+	if dB == 0 {
+		return c
+	}
+	c.other.Lock()
+	defer c.other.Unlock()
+	l := c.loud[dB]
+	if l == nil {
+		if c.loud == nil {
+			c.loud = map[int]*Clip{}
+		}
+		l = &Clip{name: c.name, audio: c.audio, gain: codec.Decibels(float64(dB))}
+		c.loud[dB] = l
+	}
+	return l
+}
+
 func (c *Clip) track(f *format) *track { return c.get(f, c.encode) }
 
 func (c *Clip) encode(f *format) *track {
@@ -74,8 +106,17 @@ func (c *Clip) samples() func(dst []int16) int {
 	return func(dst []int16) int {
 		n := copy(dst, rest)
 		rest = rest[n:]
+		if c.gain != 0 {
+			amplify(dst[:n], c.gain)
+		}
 		clear(dst[n:])
 		return len(dst)
+	}
+}
+
+func amplify(pcm []int16, gain float64) {
+	for i, s := range pcm {
+		pcm[i] = int16(max(math.MinInt16, min(math.MaxInt16, math.Round(float64(s)*gain))))
 	}
 }
 

@@ -3,16 +3,23 @@ package media
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // PlayOptions of Session.Play.
 type PlayOptions struct {
-	Loop int // how often the list is played: 0 and 1 once, below 0 until stopped
+	Loop   int           // how often the list is played: 0 and 1 once, below 0 until stopped
+	Seek   time.Duration // how far into the list the first time begins
+	Volume int           // dB louder, quieter below 0; at most MaxVolume either way
 }
+
+// MaxVolume bounds PlayOptions.Volume, in dB.
+const MaxVolume = 40
 
 // Playback is something being sent: prompts, tones or digits.
 type Playback struct {
 	session *Session
+	sources []Source // as they are played
 	done    chan struct{}
 	once    sync.Once
 	err     error
@@ -53,9 +60,14 @@ func (b *Playback) end(err error) {
 // the peer holds us it goes on unheard.
 func (s *Session) Play(sources []Source, o PlayOptions) *Playback {
 	b := newPlayback(s)
-	p := &player{playback: b, sources: slices.Clone(sources), loops: o.Loop}
-	p.load(s.engine, s.format())
-	p.prime()
+	b.sources = slices.Clone(sources)
+	if o.Volume != 0 {
+		for i, src := range b.sources {
+			b.sources[i] = src.louder(max(-MaxVolume, min(o.Volume, MaxVolume)))
+		}
+	}
+	p := b.player(o.Seek)
+	p.loops = o.Loop
 	if !s.post(func(m *stream) { m.startPlayback(p) }) {
 		b.end(ErrClosed)
 	}
@@ -66,6 +78,8 @@ func (s *Session) Play(sources []Source, o PlayOptions) *Playback {
 type player struct {
 	playback *Playback
 	sources  []Source
+	intro    int // of them, those of a first time that begins in the middle
+	paused   bool
 	loops    int
 	format   *format
 	tracks   []*track
@@ -89,6 +103,55 @@ func (p *player) prime() {
 	if len(p.tracks) > 0 && p.tracks[0].ready.Load() == 0 {
 		p.tracks[0].encodeChunk()
 	}
+}
+
+// player begins so far into the list. What it needs first is encoded when it returns.
+func (b *Playback) player(seek time.Duration) *player {
+	intro := after(b.sources, seek)
+	p := &player{playback: b, sources: append(intro, b.sources...), intro: len(intro)}
+	p.load(b.session.engine, b.session.format())
+	p.prime()
+	return p
+}
+
+// after is what is left of a list after d: nothing if all of it is to be played.
+func after(sources []Source, d time.Duration) []Source {
+	if d <= 0 {
+		return nil
+	}
+	for i, s := range sources {
+		length, ends := s.length()
+		if !ends || d < length {
+			return append([]Source{s.from(d)}, sources[i+1:]...)
+		}
+		d -= length
+	}
+	return []Source{Silence(0)}
+}
+
+// Seek goes on at another place of the list. A loop is begun by it again.
+func (b *Playback) Seek(d time.Duration) {
+	p := b.player(d)
+	b.session.post(func(m *stream) {
+		if now := m.play; now != nil && now.playback == b {
+			p.loops, p.paused = now.loops, now.paused
+			m.play = p
+		}
+	})
+}
+
+// Pause keeps it where it is, silent, until it is resumed.
+func (b *Playback) Pause() { b.hold(true) }
+
+// Resume goes on with what was paused.
+func (b *Playback) Resume() { b.hold(false) }
+
+func (b *Playback) hold(paused bool) {
+	b.session.post(func(m *stream) {
+		if m.play != nil && m.play.playback == b {
+			m.play.paused = paused
+		}
+	})
 }
 
 func (m *stream) startPlayback(p *player) {
@@ -137,6 +200,10 @@ func (m *stream) playFrame() bool {
 	}
 	if p.format != m.p.format { // agreed on meanwhile
 		p.change(m.session.engine, m.p.format)
+	}
+	if p.paused {
+		m.silenceFrame(fromPlayback)
+		return true
 	}
 	b := m.payload()
 	n, starved := p.fill(b)
@@ -189,10 +256,10 @@ func (p *player) fill(b []byte) (n int, starved bool) {
 // advance goes to the next source, or around, or ends.
 func (p *player) advance() {
 	p.pos = 0
-	if p.at++; p.at < len(p.tracks) {
+	if p.at++; p.at < len(p.tracks) && p.at != p.intro {
 		return
 	}
-	p.at = 0
+	p.at = p.intro
 	if p.loops >= 0 {
 		p.loops--
 		p.over = p.loops <= 0

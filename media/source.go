@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,12 @@ type Source interface {
 	// track is the source in one format, shared by all who play it; it is made, not yet
 	// encoded, by the first who asks.
 	track(f *format) *track
+	// length is how long it plays; ok is false if it has no end.
+	length() (d time.Duration, ok bool)
+	// from is what is left of it after d, which is less than its length.
+	from(d time.Duration) Source
+	// louder is the same, louder by so many dB.
+	louder(dB int) Source
 }
 
 // Silence is so much silence.
@@ -25,6 +32,12 @@ type silence time.Duration
 func (s silence) track(f *format) *track {
 	return silentTrack(int(max(0, time.Duration(s)/time.Millisecond)) * f.perMs)
 }
+
+func (s silence) length() (time.Duration, bool) { return time.Duration(s), true }
+
+func (s silence) from(d time.Duration) Source { return max(0, s-silence(d)) }
+
+func (s silence) louder(int) Source { return s }
 
 // shelf keeps the tracks of a source, one a format.
 type shelf struct {
@@ -93,3 +106,34 @@ func (s *toneSource) period() time.Duration {
 }
 
 func bytesOf(f *format, d time.Duration) int { return int(d/time.Millisecond) * f.perMs }
+
+func (s *toneSource) length() (time.Duration, bool) {
+	d, endless := s.spec.Duration()
+	return d, !endless && !s.spec.Repeats
+}
+
+// from cuts off the beginning of a tone; one that has no end sounds as it did.
+func (s *toneSource) from(d time.Duration) Source {
+	if _, ends := s.length(); !ends {
+		return s
+	}
+	spec := *s.spec
+	for len(spec.Steps) > 0 && d >= spec.Steps[0].For {
+		d -= spec.Steps[0].For
+		spec.Steps = spec.Steps[1:]
+	}
+	if d > 0 && len(spec.Steps) > 0 {
+		spec.Steps = slices.Clone(spec.Steps)
+		spec.Steps[0].For -= d
+	}
+	return &toneSource{spec: &spec}
+}
+
+func (s *toneSource) louder(dB int) Source {
+	spec := *s.spec
+	spec.Steps = slices.Clone(spec.Steps)
+	for i := range spec.Steps {
+		spec.Steps[i].Level = min(0, spec.Steps[i].Level+float64(dB))
+	}
+	return &toneSource{spec: &spec}
+}

@@ -43,7 +43,7 @@ func callClass() class {
 			answerMethods(),
 			[]function{playFunction("call"), gatherFunction("call"), menuFunction(), sayFunction("call"), recordFunction(),
 				sendDTMFFunction("call"), flushFunction(), sleepFunction(), echoFunction()},
-			dialMethods(), carryMethods(), []function{onFunction()},
+			playingFunctions(), dialMethods(), carryMethods(), []function{onFunction()},
 			notBuilt("start_recording", "pause_recording", "resume_recording", "stop_recording", "park", "conference", "queue", "stream"),
 		),
 	}

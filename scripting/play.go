@@ -2,6 +2,7 @@ package scripting
 
 import (
 	"context"
+	"math"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -14,6 +15,8 @@ func playOptions() class {
 	return class{name: "PlayOptions", doc: "Options of play.", fields: []field{
 		{"stop?", "string", "keys that end it, `\"any\"` for every key; none by default"},
 		{"loop?", "integer", "how often it is played, 1 by default; -1 until it is stopped"},
+		{"volume?", "number", "dB louder, or quieter when negative; 40 at most either way"},
+		{"seek?", "number", "seconds into the sound where the first time begins"},
 	}}
 }
 
@@ -34,11 +37,15 @@ func (s *state) playMethod(L *lua.LState, object string) int {
 	o := a.options(2, playOptions())
 	stop := a.keys("option stop", o.str("stop", ""), true)
 	loop := o.integer("loop", 1, -1)
+	volume, seek := o.num("volume", 0), o.seconds("seek", 0)
+	if !(math.Abs(volume) <= media.MaxVolume) {
+		a.fail("option volume must be -%d to %d dB, got %v", media.MaxVolume, media.MaxVolume, volume)
+	}
 	srcs := a.sources("source", a.at(1))
 	if len(srcs) == 0 {
 		return failed(L, "not found")
 	}
-	return s.play(a, leg, srcs, b2bua.PlayOptions{Stop: stop, Loop: repeats(loop)})
+	return s.play(a, leg, srcs, b2bua.PlayOptions{Stop: stop, Loop: repeats(loop), Volume: int(math.Round(volume)), Seek: seek})
 }
 
 // repeats turns "how often" into how often more than once.
@@ -72,6 +79,33 @@ func (a arguments) keys(what, text string, any bool) string {
 		a.fail("%s: %q has something that is no key", what, text)
 	}
 	return text
+}
+
+// playingFunctions steer what call:play plays, from a function given to call:on.
+func playingFunctions() []function {
+	steer := func(name, doc string, do func(*b2bua.Leg, context.Context) error) function {
+		return function{name: name, returns: okOrReason(), doc: doc, example: "call:on(\"dtmf\", function() call:" + name + "() end)",
+			run: func(s *state, L *lua.LState) int {
+				a := method(L, "call:"+name)
+				leg := a.receiver()
+				var err error
+				s.block(L, a.name, func(ctx context.Context) { err = do(leg, ctx) })
+				return a.done(err)
+			}}
+	}
+	return []function{
+		steer("pause_playing", "Keeps what plays where it is, silent. For functions given to call:on.", (*b2bua.Leg).PausePlaying),
+		steer("resume_playing", "Goes on with what pause_playing has stopped.", (*b2bua.Leg).ResumePlaying),
+		{name: "seek_playing", params: []field{{"seconds", "number", "from the beginning of what plays"}}, returns: okOrReason(),
+			doc: "Goes on at another place of what plays.", example: "call:on(\"dtmf\", function() call:seek_playing(0) end)",
+			run: func(s *state, L *lua.LState) int {
+				a := method(L, "call:seek_playing")
+				leg, d := a.receiver(), a.seconds(1, "seconds")
+				var err error
+				s.block(L, a.name, func(ctx context.Context) { err = leg.SeekPlaying(ctx, d) })
+				return a.done(err)
+			}},
+	}
 }
 
 func sleepFunction() function {

@@ -179,6 +179,31 @@ function Call:sleep(seconds) end
 ---@return string? reason why not, such as "hangup"
 function Call:echo(seconds) end
 
+---Keeps what plays where it is, silent. For functions given to call:on.
+---```lua
+---call:on("dtmf", function() call:pause_playing() end)
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:pause_playing() end
+
+---Goes on with what pause_playing has stopped.
+---```lua
+---call:on("dtmf", function() call:resume_playing() end)
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:resume_playing() end
+
+---Goes on at another place of what plays.
+---```lua
+---call:on("dtmf", function() call:seek_playing(0) end)
+---```
+---@param seconds number from the beginning of what plays
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:seek_playing(seconds) end
+
 ---Calls somebody and returns the leg that answered, not yet joined with the caller.
 ---```lua
 ---local leg, failure = call:dial("user:1001", { timeout = 20 })
@@ -351,6 +376,8 @@ function Leg:header(name) end
 ---@class PlayOptions
 ---@field stop? string keys that end it, `"any"` for every key; none by default
 ---@field loop? integer how often it is played, 1 by default; -1 until it is stopped
+---@field volume? number dB louder, or quieter when negative; 40 at most either way
+---@field seek? number seconds into the sound where the first time begins
 
 ---Options of gather.
 ---@class GatherOptions
