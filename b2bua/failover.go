@@ -3,6 +3,7 @@ package b2bua
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"tandem/b2bua/transport"
@@ -32,6 +33,7 @@ func (b *branch) address() {
 	b.uri = b.trunk.Request(b.hop, escape(b.trunk.Config().RewriteOut.Apply(b.number)))
 	b.to = *b.uri.Clone()
 	b.to.UriParams = nil
+	b.route = b.trunk.Route(b.hop)
 }
 
 // board takes the leg's place on its trunk; false where there is none, which ends the leg.
@@ -58,9 +60,12 @@ func (l *Leg) board() bool {
 	return true
 }
 
-// reachHop connects to the chosen host of a trunk. A name that had not been found before is
-// looked up now.
+// reachHop connects to the chosen host of a trunk, or to the proxy that its registrar has named
+// before it (RFC 3608 §5). A name that had not been found before is looked up now.
 func (s *Server) reachHop(ctx context.Context, b *branch) (transport.Flow, error) {
+	if len(b.route) > 0 && !strings.EqualFold(b.route[0].Host, b.hop.URI.Host) {
+		return s.connect(ctx, b.route[0])
+	}
 	if !b.hop.Target.Addr.IsValid() {
 		return s.connect(ctx, b.hop.URI)
 	}

@@ -112,6 +112,9 @@ func (s *Server) bound(res *sip.Response, req *sip.Request, contacts []registrar
 			res.AppendHeader(sip.NewHeader("Path", p)) // RFC 3327 §5.3: so that the phone knows
 		}
 	}
+	for _, u := range s.o.ServiceRoute { // RFC 3608 §6.3
+		res.AppendHeader(sip.NewHeader("Service-Route", "<"+u+">"))
+	}
 	res.AppendHeader(sip.NewHeader("Supported", registering))
 	if registrar.Outbound(req) {
 		// RFC 5626 §6: it tells the phone that its flows are kept apart, and §4.4 how often

@@ -57,10 +57,13 @@ type Options struct {
 	Algorithms []auth.Algorithm // offered in this order
 	ACL        *auth.ACL
 	Codecs     []string
-	Recordings string   // the folder recordings lie below
-	Node       string   // of the records
-	MaxCalls   int      // at once; 0: no limit (SetMaxCalls)
-	Emergency  []string // numbers that pass every limit (SetEmergency)
+	// ServiceRoute are the URIs of the proxies that registered phones are to send their requests
+	// by, nearest first (RFC 3608); none: straight to us.
+	ServiceRoute []string
+	Recordings   string   // the folder recordings lie below
+	Node         string   // of the records
+	MaxCalls     int      // at once; 0: no limit (SetMaxCalls)
+	Emergency    []string // numbers that pass every limit (SetEmergency)
 
 	MediaTimeout   time.Duration // end a call when no side has sent for so long, hold apart; 0: never
 	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever

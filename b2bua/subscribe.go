@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -70,7 +71,8 @@ func (s *Server) resubscribe(tx *transaction.Server) {
 			p.respond(tx, "")
 		}
 	}
-	if f == was || s.acl.Load().Decide(f.Remote().Addr()) == auth.Trusted {
+	here := f == was && !slices.Contains(s.guard.Load().InCall, string(sip.SUBSCRIBE))
+	if here || s.acl.Load().Decide(f.Remote().Addr()) == auth.Trusted {
 		refresh(nil)
 		return
 	}

@@ -500,3 +500,49 @@ func TestReloadDropsNoCall(t *testing.T) {
 		}
 	}, withTrunks(cfg))
 }
+
+// The registrar of a trunk names the proxy that calls are to pass (RFC 3608).
+func TestCallsTakeTheServiceRoute(t *testing.T) {
+	cfg := carrier(t, 2)
+	cfg.Register, cfg.Username = true, "me"
+	inWorld(t, toTrunk(DialOptions{}), func(w *world) {
+		a, registrar, edge := w.peer(1), w.peer(2), w.peer(3)
+		registrar.answer(registrar.request(sip.REGISTER), 200, "r", "", "Service-Route: <sip:10.0.1.3;lr>, <sip:10.0.1.2;lr>", "Expires: 3600")
+		synctest.Wait()
+		a.calls("+4420")
+		invite := edge.request(sip.INVITE)
+		if invite.Recipient.String() != "sip:+4420@10.0.1.2" || strings.Join(headersOf(invite, "Route"), ",") != "<sip:10.0.1.3;lr>,<sip:10.0.1.2;lr>" {
+			t.Errorf("INVITE:\n%s", invite)
+		}
+		edge.talksTo(invite)
+		a.response(200)
+		a.send("ACK", "", "")
+		a.hangsUp()
+		edge.hungUp()
+		// The server takes its binding back when it closes.
+		go func() {
+			for {
+				m, ok := registrar.within(2 * time.Minute)
+				if !ok {
+					return
+				}
+				if req, ok := m.(*sip.Request); ok {
+					registrar.answer(req, 200, "r", "")
+				}
+			}
+		}()
+	}, withTrunks(cfg))
+}
+
+func TestPhonesLearnTheServiceRoute(t *testing.T) {
+	inWorld(t, answering, func(w *world) {
+		p := w.peer(1)
+		res := p.registers("1001", "first")
+		if got := strings.Join(headersOf(res, "Service-Route"), " "); got != "<sip:edge.example;lr> <sip:core.example;lr>" {
+			t.Errorf("Service-Route: %s", got)
+		}
+		if _, told := headerOf(p.registers("1001", "wrong"), "Service-Route"); told {
+			t.Error("a stranger learns it")
+		}
+	}, guarded, func(o *Options) { o.ServiceRoute = []string{"sip:edge.example;lr", "sip:core.example;lr"} })
+}

@@ -47,6 +47,7 @@ type SIP struct {
 	DNS            []Server53 `toml:"dns"`                        // name servers; none: the system's
 	Digest         []string   `toml:"digest"`                     // "sha-256", "md5", in the order they are offered
 	AuthInCall     []string   `toml:"auth_in_call" reload:"live"` // methods that need credentials within a user's call, too
+	ServiceRoute   []string   `toml:"service_route"`              // URIs of proxies that registered phones are to send requests by
 	SessionExpires Duration   `toml:"session_expires"`
 }
 

@@ -85,6 +85,7 @@ func TestMistakes(t *testing.T) {
 		{"auth failures", "[limits]\nper_source={auth_failures=0}\n", "t.toml:2: limits.per_source.auth_failures: must be 1 or more"},
 		{"scanners", "[limits]\nscanners=['sip*', '*']\n", `t.toml:2: limits.scanners: "*" is not a pattern that tells some User-Agents from others`},
 		{"auth in call", "[sip]\nauth_in_call=['bye']\n", `t.toml:2: sip.auth_in_call: "bye" is not known: one of INVITE, BYE, REFER, UPDATE, INFO, MESSAGE, SUBSCRIBE`},
+		{"service route", "[sip]\nservice_route=['sip:edge.example;lr', 'sip:edge.example']\n", `t.toml:2: sip.service_route: "sip:edge.example" is not the URI of a proxy: write it as "sip:edge.example.com;lr"`},
 		{"user's digest", "[[user]]\nname='1'\npassword='x'\ndigest=[]\n", "t.toml:4: user.digest: is empty"},
 		{"db", "[db.crm]\nurl='x'\n", "t.toml:1: db: is not built yet"},
 		{"tls without a certificate", "[sip]\nlisten=['udp://0.0.0.0:5060',\n'tls://0.0.0.0:5061']\n", "t.toml:3: sip.listen: tls://0.0.0.0:5061 needs tls_cert and tls_key"},

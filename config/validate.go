@@ -67,6 +67,12 @@ func (s *SIP) validate(p *problems) {
 	}
 	oneOf(p, "sip.digest", s.Digest, "sha-256", "md5")
 	oneOf(p, "sip.auth_in_call", append([]string(nil), s.AuthInCall...), "INVITE", "BYE", "REFER", "UPDATE", "INFO", "MESSAGE", "SUBSCRIBE")
+	for i, u := range s.ServiceRoute {
+		host, ok := strings.CutPrefix(strings.TrimPrefix(u, "sips:"), "sip:")
+		if ok = ok || strings.HasPrefix(u, "sips:"); !ok || host == "" || strings.ContainsAny(u, " <>\",\t\r\n") || !strings.Contains(u, ";lr") {
+			p.addf(fmt.Sprintf("sip.service_route[%d]", i), `%q is not the URI of a proxy: write it as "sip:edge.example.com;lr"`, u)
+		}
+	}
 	// RFC 4028 §4: the smallest interval is 90 seconds.
 	if d := s.SessionExpires.Std(); d != 0 && d < 90*time.Second {
 		p.addf("sip.session_expires", `%s is too short: "90s" or more, or "0"`, s.SessionExpires)

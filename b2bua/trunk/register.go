@@ -44,7 +44,8 @@ type registration struct {
 	hop      Hop
 	flow     transport.Flow
 	until    time.Time
-	callID   string // the same for all of them, §10.2.4
+	route    []sip.Uri // that calls are to take
+	callID   string    // the same for all of them, §10.2.4
 	tag      string
 	seq      uint32
 	asked    time.Duration // what a 423 wants
@@ -130,6 +131,7 @@ type outcome struct {
 	hop       Hop
 	flow      transport.Flow
 	granted   time.Duration
+	route     []sip.Uri
 	err       error
 	answered  bool          // by a response
 	elsewhere bool          // another host may do better
@@ -150,7 +152,7 @@ func (l *line) registeredOr(out outcome) (leave bool) {
 			l.log.Info("registered with trunk", "host", out.hop.URI.String(), "expires", out.granted.String())
 		}
 		r.state, r.hop, r.flow, r.failures, r.err = registered, out.hop, out.flow, 0, ""
-		r.until = l.set.o.Clock.Now().Add(out.granted)
+		r.until, r.route = l.set.o.Clock.Now().Add(out.granted), out.route
 		if l.closed && r.bye {
 			return true
 		}
@@ -220,7 +222,7 @@ func (l *line) registerAt(h Hop, expires time.Duration) outcome {
 		switch code := res.StatusCode; {
 		case code < 300:
 			l.answered(h)
-			out.granted = l.granted(res, f, expires)
+			out.granted, out.route = l.granted(res, f, expires), serviceRoute(res)
 			return out
 		case (code == 401 || code == 407) && attempt != nil && attempt.Challenged(func(name string) []string { return values(res, name) }):
 		case code == 423 && shorter && l.longer(res, &expires): // RFC 3261 §10.2.8

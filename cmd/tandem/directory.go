@@ -80,7 +80,7 @@ func (s *server) setUsers(users map[string]auth.Credential) {
 	if before == nil {
 		return
 	}
-	s.registrar.DropUsers(func(name string) bool {
+	s.sip.DropUsers(func(name string) bool {
 		_, was := (*before)[name]
 		_, is := users[name]
 		return was && !is

@@ -251,7 +251,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: offered, ACL: accessList(cfg.ACL),
 		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
 		Guard: guard(cfg.Config), Emergency: cfg.Limits.Emergency, Bans: bans, OnBan: s.keeper.banned,
-		SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
+		ServiceRoute: cfg.SIP.ServiceRoute, SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
 	})
 	if err != nil {
 		return err
