@@ -127,13 +127,11 @@ func (a *authorizing) challenged(tx *transaction.Client, res *sip.Response) {
 		h.resent(req)
 	}
 	a.l.reachOn(a.d, func(f transport.Flow, err error) {
-		if err == nil {
-			_, err = a.l.call().server.tx.Send(f, req, a)
-		}
 		if err != nil {
-			a.end()
-			a.h.HandleEnd(nil, err)
+			a.HandleEnd(nil, err)
+			return
 		}
+		a.l.transmit(a.d, f, req, a)
 	})
 }
 

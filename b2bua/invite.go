@@ -58,6 +58,10 @@ func (s *Server) newInvite(tx *transaction.Server, id auth.Identity, parent *Cal
 		return nil
 	}
 	c.caller.fresh.refresh = fresh
+	if p := c.caller.checkEncryption(); p != nil {
+		p.respond(tx, tag)
+		return nil
+	}
 	if p := s.seat(c); p != nil {
 		p.respond(tx, tag)
 		return nil

@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/netip"
 	"time"
@@ -169,7 +170,7 @@ func (l *Leg) row() store.Leg {
 	c, st := l.call(), l.rec.stats
 	r := store.Leg{
 		CallID: c.id, Seq: int64(l.seq) + 1, Role: l.role, SIPCallID: l.callID, Target: l.target, Trunk: l.trunkName(),
-		Remote: l.remote, UserAgent: l.userAgent, Codec: l.rec.codec, SRTP: "off",
+		Remote: l.remote, UserAgent: l.userAgent, Codec: l.rec.codec, SRTP: cmp.Or(st.Encryption, "off"),
 		InviteMS: c.ms(l.rec.invited), First18xMS: c.ms(l.rec.first18x), AnswerMS: c.ms(l.rec.answered), EndMS: c.ms(l.rec.ended),
 		SIPCode: int64(l.rec.code), Reason: l.rec.reason,
 		RxPackets: int64(st.RxPackets), TxPackets: int64(st.TxPackets), Lost: int64(st.Lost), OutOfOrder: int64(st.OutOfOrder),

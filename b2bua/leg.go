@@ -103,6 +103,7 @@ type Leg struct {
 
 	attempt   *auth.Attempt // at our INVITE, where the trunk may challenge it
 	answering int           // requests within the dialog that may be challenged
+	roamers   int           // requests within the dialog that may go to another target
 
 	identity  auth.Identity // of who called us; party says who the far end is
 	carried   sdp.Direction // what we asked of it for the other side's sake
@@ -150,7 +151,7 @@ func (l *Leg) name() string {
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
 // CANCEL, and a BYE must wait for the ACK.
 func (l *Leg) pending() bool {
-	return l.inviting || l.unacked || l.answering > 0 || l.offering != nil || l.leaving != nil || len(l.outbox) > 0 || len(l.search.given) > 0
+	return l.inviting || l.unacked || l.answering > 0 || l.roamers > 0 || l.offering != nil || l.leaving != nil || len(l.outbox) > 0 || len(l.search.given) > 0
 }
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.

@@ -19,7 +19,6 @@ func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) { l.request
 
 // requestOn is request for any of the leg's dialogs.
 func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.ClientHandler) {
-	s := l.call().server
 	l.reachOn(d, func(f transport.Flow, err error) {
 		if err != nil {
 			h.HandleEnd(nil, err)
@@ -31,9 +30,7 @@ func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.Client
 		if login := l.loginFor(f); login != nil {
 			h = l.answer(login, d, req, h)
 		}
-		if _, err := s.tx.Send(f, req, h); err != nil {
-			h.HandleEnd(nil, err)
-		}
+		l.transmit(d, f, req, h)
 	})
 }
 
@@ -48,7 +45,7 @@ func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
 		return
 	}
 	if l.flow.IsLoop() || l.flow.OneWay() || len(l.outbox) == 0 && l.stays(d.NextHop()) {
-		use(l.flow, nil)
+		use(l.roomier(d.NextHop()), nil)
 		return
 	}
 	l.outbox = append(l.outbox, use)
@@ -96,6 +93,26 @@ func (l *Leg) stays(hop sip.Uri) bool {
 		return portOf(hop) == int(remote.Port()) && transportOf(hop, l.flow) == l.flow.Proto()
 	}
 	return private(ip) && !private(remote.Addr())
+}
+
+// roomier is the leg's flow, made one that a large request may leave for TCP (RFC 3261 §18.1.1)
+// where it is the UDP flow that a caller's own messages came by, and the caller says that it is
+// there: not behind a NAT, where TCP leads nowhere. A phone that registered over UDP stays on
+// it, and so does who asks for it.
+func (l *Leg) roomier(hop sip.Uri) transport.Flow {
+	f := l.flow
+	if !l.inbound() || f.Proto() != transport.UDP || f.Widens() {
+		return f
+	}
+	ip, err := netip.ParseAddr(strings.Trim(hop.Host, "[]"))
+	_, fixed := hop.UriParams.Get("transport")
+	if cfg := l.trunkConfig(); cfg != nil && cfg.Transport == transport.UDP {
+		fixed = true
+	}
+	if err != nil || fixed || netip.AddrPortFrom(ip.Unmap(), uint16(portOf(hop))) != f.Remote() || l.call().server.o.Registrar.HasFlow(f) {
+		return f
+	}
+	return f.Widening()
 }
 
 // private: addresses that mean nothing outside their own network (RFC 1918, 6598, 4193).

@@ -62,7 +62,7 @@ func (c *Call) drop() {
 		c.attempt(func() { l.ended(500, "") })
 		c.attempt(l.closeMedia)
 		l.enter(legEnded)
-		l.answering = 0
+		l.answering, l.roamers = 0, 0
 		l.inviting, l.unacked, l.offering, l.leaving, l.outbox = false, false, nil, nil, nil
 	}
 	select {

@@ -73,6 +73,9 @@ type Options struct {
 	OnBan func(auth.Ban) // must not block
 	Hooks Hooks          // questions to scripts; nil: none
 
+	// Preferences of a user; nil: nobody has any. Its answers come from memory.
+	Preferences func(user string) Preferences
+
 	Timers transaction.Timers
 	Clock  clock.Clock
 	Log    *slog.Logger

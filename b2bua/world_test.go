@@ -161,7 +161,10 @@ type peer struct {
 
 // peer number n is at 10.0.1.n.
 func (w *world) peer(n int) *peer {
-	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}), 5060)
+	return w.peerAt(n, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}), 5060))
+}
+
+func (w *world) peerAt(n int, addr netip.AddrPort) *peer {
 	conn, err := w.net.ListenPacket(addr)
 	if err != nil {
 		w.t.Fatal(err)

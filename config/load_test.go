@@ -76,7 +76,7 @@ func TestMistakes(t *testing.T) {
 		{"set of a line", "[[trunk]]\nname='c'\nhosts=['h']\n[trunk.set]\nX-A=\"a\\nb\"\n", "t.toml:5: trunk.set.X-A: holds a control character"},
 		{"set of a number", "[[trunk]]\nname='c'\nhosts=['h']\nset={X-A=1}\n", "t.toml:4: trunk.set.X-A: want a string in quotes, not a number"},
 		{"trunk's codec", "[[trunk]]\nname='c'\nhosts=['h']\ncodecs=['pcma','g729']\n", `t.toml:4: trunk.codecs: "g729" is not known: did you mean "g722"?`},
-		{"trunk's srtp", "[[trunk]]\nname='c'\nhosts=['h']\nsrtp='required'\n", "t.toml:4: trunk.srtp: is not built yet"},
+		{"trunk's srtp", "[[trunk]]\nname='c'\nhosts=['h']\nsrtp='always'\n", `t.toml:4: trunk.srtp: "always" is not known: one of off, optional, required`},
 		{"max calls", "[[trunk]]\nname='c'\nhosts=['h']\nmax_calls=-1\ncalls_per_second=-1\n", "t.toml:4: trunk.max_calls: must be 0 or more\nt.toml:5: trunk.calls_per_second: must be 0 or more"},
 		{"emergency", "[limits]\nemergency=['112', '9 1 1']\n", `t.toml:2: limits.emergency: "9 1 1" is not a number`},
 		{"emergency without quotes", "[limits]\nemergency=[112]\n", "t.toml:2: limits.emergency: want a string in quotes, not a number"},
@@ -93,7 +93,7 @@ func TestMistakes(t *testing.T) {
 		{"origin", "[sip]\nws_origins=['https://a.example', 'a.example']\n", `t.toml:2: sip.ws_origins: "a.example" is not an origin: write it as "https://phone.example.com", "https://*.example.com" or "*"`},
 		{"name server", "[sip]\ndns=['ns.example.com']\n", `t.toml:2: sip.dns: "ns.example.com" is not an IP address: write it as "192.0.2.53" or "127.0.0.1:5353"`},
 		{"postgres", "store.url='postgres://u:p@h/d'\n", "t.toml:1: store.url: postgres is not built yet"},
-		{"user's srtp", "[[user]]\nname='1'\npassword='x'\nsrtp='off'\n[[user]]\nname='2'\npassword='x'\nsrtp='required'\n", "t.toml:8: user.srtp: is not built yet"},
+		{"user's srtp", "[[user]]\nname='1'\npassword='x'\nsrtp='off'\n[[user]]\nname='2'\npassword='x'\nsrtp='require'\n", `t.toml:8: user.srtp: "require" is not known: did you mean "required"?`},
 		{"all at once", "[sip]\nlisten=['x']\nport=5060\n[http]\nlisten='y'\n[store]\nevents=1\n",
 			"t.toml:2: sip.listen: \"x\" is not a listener: write it as \"udp://0.0.0.0:5060\"\n" +
 				"t.toml:3: sip.port: unknown key\n" +

@@ -13,10 +13,8 @@ import (
 // feature is built.
 var unbuilt = []struct{ key, also string }{
 	{key: "db"},
-	{key: "user.srtp", also: "off"},
 	{key: "user.dtmf", also: "rfc4733"},
 	{key: "user.codecs", also: "[]"},
-	{key: "trunk.srtp", also: "off"},
 	{key: "trunk.dtmf", also: "rfc4733"},
 }
 

@@ -38,6 +38,15 @@ func EncryptionNamed(name string) Encryption {
 	return EncryptAsOffered
 }
 
+// String is the word of the configuration.
+func (e Encryption) String() string {
+	names := [...]string{"as offered", "off", "optional", "required"}
+	if int(e) < len(names) {
+		return names[e]
+	}
+	return "unknown"
+}
+
 // keying is how a stream gets its keys; the words are those of the records.
 type keying string
 
@@ -181,4 +190,28 @@ func (k *keyring) settle(ours, theirs *sdp.Media) (*security, error) {
 		return nil, errors.New("answered without a key that was asked for")
 	}
 	return nil, nil
+}
+
+// CheckEncryption tells whether an offer has an audio stream that is encrypted, or in the
+// clear, as e wants it. Errors wrap ErrNotAcceptable or sdp.ErrMalformed.
+func CheckEncryption(offer []byte, e Encryption) error {
+	s, err := sdp.Parse(offer)
+	if err != nil {
+		return err
+	}
+	k := keyring{policy: e}
+	var refused error
+	for i := range s.Media {
+		m := &s.Media[i]
+		if m.Type != "audio" || m.Port == 0 {
+			continue
+		}
+		if _, refused = k.take(m); refused == nil {
+			return nil
+		}
+	}
+	if refused == nil {
+		return nil // nothing to be encrypted; whoever answers says what is wrong
+	}
+	return fmt.Errorf("%w: %w", ErrNotAcceptable, refused)
 }

@@ -215,6 +215,13 @@ func (r *Registrar) FlowUser(f transport.Flow, from string) (user string, ok boo
 	return user, user != ""
 }
 
+// HasFlow tells whether some user is registered over f.
+func (r *Registrar) HasFlow(f transport.Flow) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.flows[f]) > 0
+}
+
 // HasSource tells whether some user is registered from an address.
 func (r *Registrar) HasSource(ip netip.Addr) bool {
 	r.mu.Lock()

@@ -16,8 +16,14 @@ const (
 
 // Widens tells whether a request larger than MaxDatagram is to go by TCP instead: on UDP flows
 // that Connect gave, unless the target's UDP was Fixed. A flow that a peer's message came by
-// never widens: the peer is where it came from, perhaps behind a NAT, and nowhere else.
+// does not: the peer is where it came from, perhaps behind a NAT, and nowhere else.
 func (f Flow) Widens() bool { return f.widens }
+
+// Widening is a UDP flow as one that Widens: for a peer that is known to be where it came from.
+func (f Flow) Widening() Flow {
+	f.widens = f.Proto() == UDP
+	return f
+}
 
 // Widen finds a stream to the peer of a flow that Widens, and calls done with it; or with f
 // itself where the peer takes no TCP: refused, or not connected within two seconds. That is

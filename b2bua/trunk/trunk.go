@@ -65,6 +65,7 @@ type Config struct {
 	Headers HeaderPolicy
 	Codecs  []string // none: those of the server
 	DTMF    string   // "": rfc4733
+	SRTP    string   // "off", "optional", "required"; "": as the peer offers
 }
 
 // Trunk is one trunk. It is safe for concurrent use, and stays valid for calls in progress

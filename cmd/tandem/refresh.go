@@ -37,6 +37,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	}
 	s.scripts.SetAllow(prefixes(after.Scripts.HTTP.Allow))
 	s.setUsers(users)
+	s.setPreferences(after.Users)
 	s.trunks.Configure(trunks)
 	s.sip.SetACL(accessList(after.ACL))
 	s.sip.SetMaxCalls(after.Limits.Calls)

@@ -32,17 +32,18 @@ const closeWait = 5 * time.Second
 
 // server is a running Tandem: its parts in the order in which they were opened.
 type server struct {
-	store     store.Store
-	media     *media.Engine
-	transport *transport.Layer
-	registrar *registrar.Registrar
-	scripts   *scripting.Engine
-	directory *directory
-	trunks    *trunk.Set
-	sip       *b2bua.Server
-	keeper    *keeper
-	api       *web.API
-	listener  net.Listener
+	store       store.Store
+	media       *media.Engine
+	transport   *transport.Layer
+	registrar   *registrar.Registrar
+	scripts     *scripting.Engine
+	directory   *directory
+	preferences atomic.Pointer[map[string]b2bua.Preferences]
+	trunks      *trunk.Set
+	sip         *b2bua.Server
+	keeper      *keeper
+	api         *web.API
+	listener    net.Listener
 
 	log        *slog.Logger
 	started    time.Time
@@ -245,6 +246,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		journal = withoutEvents{s.store}
 	}
 	journal = shown{journal, s.scripts}
+	s.setPreferences(cfg.Users)
 	sip, err := b2bua.New(b2bua.Options{
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
 		Trunks: s.trunks, Journal: journal, Hooks: s.scripts,
@@ -252,6 +254,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
 		Guard: guard(cfg.Config), Emergency: cfg.Limits.Emergency, Bans: bans, OnBan: s.keeper.banned,
 		ServiceRoute: cfg.SIP.ServiceRoute, SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
+		Preferences: s.preferencesOf,
 	})
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func trunkConfig(t config.Trunk) (trunk.Config, error) {
 		Match: prefixes(t.Match), Check: t.Check.Std(), MaxCalls: t.MaxCalls, CallsPerSecond: t.CallsPerSecond,
 		Number: trunk.Place(t.Number), CallerID: t.CallerID, CallerName: t.CallerName,
 		Account: t.From == "username", Identity: trunk.Asserted(t.Identity), Trust: t.Trust,
-		Headers: trunk.HeaderPolicy{Pass: t.Pass, Drop: t.Drop}, Codecs: t.Codecs, DTMF: t.DTMF,
+		Headers: trunk.HeaderPolicy{Pass: t.Pass, Drop: t.Drop}, Codecs: t.Codecs, DTMF: t.DTMF, SRTP: t.SRTP,
 	}
 	for _, s := range t.Hosts {
 		h, err := trunk.ParseHost(string(s))
