@@ -42,6 +42,7 @@ type latch struct {
 	current candidate // heard and sent to; its addr is not valid before the first
 	locked  bool
 	open    bool      // the window has begun
+	pinned  bool      // ICE says who it is: packets change nothing
 	last    time.Time // last packet from current
 	until   time.Time // the end of the window
 
@@ -59,6 +60,12 @@ func (l *latch) promise(promised netip.AddrPort) {
 	l.promised = promised
 	l.unlock()
 	l.current.rank = l.rank(l.current.addr)
+}
+
+// pin makes an address the peer's until the next one, whatever packets come.
+func (l *latch) pin(at netip.AddrPort, now time.Time) {
+	l.current = candidate{addr: at, rank: rankPromised, run: latchRun}
+	l.locked, l.pinned, l.last = true, true, now
 }
 
 func (l *latch) unlock() {
@@ -85,7 +92,7 @@ func (l *latch) accept(from netip.AddrPort, h rtp.Header, agreed bool, now time.
 	if from == l.current.addr {
 		return l.fromCurrent(from, h, now)
 	}
-	if !agreed {
+	if !agreed || l.pinned {
 		return false
 	}
 	if l.locked && now.Sub(l.last) > latchSilence {

@@ -13,6 +13,8 @@ import (
 type negotiation struct {
 	local   netip.AddrPort
 	keys    keyring
+	ice     iceParams
+	browser bool // our first offer is to one
 	formats []*format
 	prefer  sdp.Preference
 	want    sdp.Direction // what we would like
@@ -46,8 +48,9 @@ type params struct {
 	promised     netip.AddrPort // as the peer wrote it
 	mux          bool
 	secure       *security // nil: plain RTP
-	sends        bool      // we may
-	receives     bool      // we want to
+	ice          *iceParams
+	sends        bool // we may
+	receives     bool // we want to
 	frameMs      int
 	eventPayload uint8 // telephone-event as numbered in our own description
 	rx           [128]inbound
@@ -99,6 +102,7 @@ func (n *negotiation) stream(d sdp.Direction) sdp.Media {
 // text writes the description; its version grows only when something else changes.
 func (n *negotiation) text(s *sdp.Session) []byte {
 	s.Name = "tandem"
+	markLite(s)
 	s.Origin = sdp.NewOrigin(n.id, 0, n.local.Addr())
 	plain := string(s.Marshal())
 	if n.sent != "" && n.sent != plain {
@@ -116,6 +120,7 @@ func (n *negotiation) offer() []byte {
 		line.RTCPMux = n.agreed.mux
 	}
 	n.keys.offer(n.agreed, &line)
+	n.offerICE(&line)
 	s := &sdp.Session{Conn: sdp.Conn{Addr: n.local.Addr()}}
 	if n.audio < 0 {
 		n.audio = 0
@@ -124,6 +129,7 @@ func (n *negotiation) offer() []byte {
 	}
 	s.Media = append(s.Media, n.lines...)
 	line.Proto = s.Media[n.audio].Proto
+	keepName(&s.Media[n.audio], &line)
 	s.Media[n.audio] = line
 	return n.text(s)
 }
@@ -143,12 +149,21 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	line := n.stream(direction)
 	line.Codecs, line.RTCPMux = choice.Answered(n.ours()), theirs.RTCPMux
 	n.keys.answer(secure, n.secured(), &line)
+	ice := n.answerICE(offer, theirs, &line)
 	p := n.compile(offer, theirs, choice, line.Codecs)
-	p.secure = secure
+	keepName(theirs, &line)
+	p.secure, p.ice = secure, ice
 	p.sends, p.receives, p.mux = direction.Sends(), direction.Receives(), theirs.RTCPMux
 	n.agreed, n.audio, n.ptime = p, index, p.frameMs
 	line.PTime = p.frameMs
 	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), map[int]sdp.Media{index: line})), nil
+}
+
+// keepName gives a stream the name that it has (RFC 5888 §9.1).
+func keepName(from, line *sdp.Media) {
+	if mid, ok := from.Get("mid"); ok {
+		line.Attributes = append(line.Attributes, sdp.Attribute{Name: "mid", Value: mid})
+	}
 }
 
 // choose finds the first stream of an offer that we can take.
@@ -214,7 +229,7 @@ func (n *negotiation) setAnswer(body []byte) error {
 		return fmt.Errorf("%w: no codec in common", ErrNotAcceptable)
 	}
 	p := n.compile(answer, theirs, choice, ours.Codecs)
-	p.secure = secure
+	p.secure, p.ice = secure, n.settleICE(answer, ours, theirs)
 	d := heard(answer, theirs)
 	p.sends = ours.Direction.Sends() && d.Receives()
 	p.receives = ours.Direction.Receives() && d.Sends()
@@ -226,6 +241,9 @@ func (n *negotiation) setAnswer(body []byte) error {
 // heard is the peer's direction; c=0.0.0.0 is the old way to say that it will not listen
 // (RFC 2543 B.5).
 func heard(s *sdp.Session, m *sdp.Media) sdp.Direction {
+	if ufrag, _ := s.ICE(m); ufrag != "" {
+		return m.Direction // RFC 8839 §4.3: it has no address yet
+	}
 	return sdp.DirectionOf(m.Direction.Sends(), !s.Held(m))
 }
 

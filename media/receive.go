@@ -8,8 +8,12 @@ import (
 
 // receive takes one datagram of the RTP port.
 func (m *stream) receive(b []byte, from netip.AddrPort) {
-	if rtp.Classify(b) == rtp.RTCP { // RFC 5761: multiplexed
+	switch rtp.Classify(b) { // RFC 7983
+	case rtp.RTCP: // RFC 5761: multiplexed
 		m.receiveRTCP(b, from)
+		return
+	case rtp.STUN:
+		m.receiveSTUN(b, from, false)
 		return
 	}
 	if m.p == nil {

@@ -95,7 +95,7 @@ func (m *stream) remoteRTCP() netip.AddrPort {
 	switch {
 	case m.p.mux || !rtpAddr.IsValid():
 		return rtpAddr
-	case m.report.source.IsValid() && m.report.source.Addr() == rtpAddr.Addr():
+	case m.report.source.IsValid() && (m.latch.pinned || m.report.source.Addr() == rtpAddr.Addr()):
 		return m.report.source
 	case rtpAddr == m.p.promised || rtpAddr.Port() == 0xFFFF:
 		return m.p.remoteRTCP

@@ -31,12 +31,13 @@ type stream struct {
 	rx     rtp.Receiver
 	tx     sender
 
-	first   time.Time // of the peer's RTP
-	session *Session
-	pair    *pair
-	rtcp    *socket
-	faulted bool
-	parting []Event // of the end itself
+	first     time.Time // of the peer's RTP
+	nominated nomination
+	session   *Session
+	pair      *pair
+	rtcp      *socket
+	faulted   bool
+	parting   []Event // of the end itself
 
 	frame   timer     // paces what we make: prompts, digits, silence
 	due     time.Time // of the next frame
@@ -167,7 +168,7 @@ func (m *stream) setParams(p *params) {
 	m.known = known{heard: noPayload, payload: p.payload, event: p.event, format: p.format,
 		sends: p.sends, receives: p.receives}
 	m.protect(p.secure)
-	m.latch.promise(p.promised)
+	m.listenTo(p)
 	m.rearmTimeout()
 	m.report.start()
 	m.startFrames()
@@ -175,7 +176,7 @@ func (m *stream) setParams(p *params) {
 
 // remote is where packets go now; not valid if there is no such place.
 func (m *stream) remote() netip.AddrPort {
-	if at := m.latch.current.addr; at.IsValid() {
+	if at := m.latch.current.addr; at.IsValid() || m.latch.pinned {
 		return at
 	}
 	return m.p.remote

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tandem/media/rtp"
 )
 
 // maxPacket is the longest datagram we take; longer ones are cut and fail to parse or are
@@ -123,6 +125,10 @@ func (w *worker) receive(s *socket) {
 	n, from, err := s.conn.recv(w.rx[:])
 	if err != nil {
 		return // nothing there, or an ICMP error of an earlier send
+	}
+	if s.rtcp && rtp.Classify(w.rx[:n]) == rtp.STUN {
+		s.stream.receiveSTUN(w.rx[:n], from, true)
+		return
 	}
 	if s.rtcp {
 		s.stream.receiveRTCP(w.rx[:n], from)
