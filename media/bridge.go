@@ -83,9 +83,11 @@ func (m *stream) unbridge() {
 		return
 	}
 	m.peer = nil
+	m.endTranscode()
 	m.tx.part()
 	if peer.peer == m {
 		peer.peer = nil
+		peer.endTranscode()
 		peer.tx.part()
 	}
 	m.startFrames()

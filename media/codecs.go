@@ -15,6 +15,7 @@ type format struct {
 	perMs   int     // payload bytes a millisecond
 	unit    int     // payload bytes that cannot be cut
 	silence []byte  // 20 ms of digital silence
+	packed  bool    // frames are joined into one packet (Opus)
 	law     law
 }
 
@@ -33,12 +34,17 @@ var formats = makeFormats()
 func makeFormats() []format {
 	var list []format
 	for _, t := range codec.Types() {
-		f := format{Type: t, index: len(list), perMs: 8, unit: 1}
+		f := format{Type: t, index: len(list), pcm: rate8, perMs: 8, unit: 1}
 		switch t.Name {
 		case "PCMU":
 			f.law = muLaw
 		case "PCMA":
 			f.law = aLaw
+		case "G722":
+			f.pcm = rate16
+		case "opus":
+			f.pcm, f.perMs = rate16, codec.OpusFrameBytes/codec.OpusFrame
+			f.unit, f.packed = codec.OpusFrameBytes, true
 		default:
 			continue
 		}
@@ -46,6 +52,30 @@ func makeFormats() []format {
 		list = append(list, f)
 	}
 	return list
+}
+
+// whole rounds a length in bytes up to what can be sent.
+func (f *format) whole(bytes int) int { return (bytes + f.unit - 1) / f.unit * f.unit }
+
+// ticks is how far a payload takes the RTP timestamp.
+func (f *format) ticks(payload []byte) uint32 {
+	if f.packed {
+		return uint32(codec.OpusTicks(payload))
+	}
+	return uint32(len(payload) * f.ClockRate / (f.perMs * 1000))
+}
+
+// frameMs is how many ms we put into a packet: what the peer asks for, in whole tens, or
+// in whole frames of the codec. 0 means that the peer does not say.
+func (f *format) frameMs(ptime, most int) int {
+	ms, step := ptime, max(10, f.unit/f.perMs)
+	if ms == 0 {
+		ms = defaultPtime
+	}
+	if most > 0 {
+		ms = min(ms, most)
+	}
+	return max(step, min(60, ms/step*step))
 }
 
 // encodeSilence makes a frame that, repeated, stays silent.

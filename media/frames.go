@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"time"
+
+	"tandem/media/codec"
+)
 
 // maxCatchUp is how many frames a late worker makes up for at once; the rest is given up.
 const maxCatchUp = 3
@@ -104,6 +108,9 @@ func (m *stream) sendFrame(o origin, n int) {
 		return
 	}
 	f := m.p.format
+	if f.packed {
+		n = codec.PackOpus(m.payload()[:n])
+	}
 	h := m.tx.frame(o, m.p.payload, f.FrameTicks(m.p.frameMs), m.now(), f.ClockRate)
 	m.send(h, n)
 }

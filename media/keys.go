@@ -67,7 +67,7 @@ func (m *stream) beginKeys(job *keyJob) (err error) {
 		return ErrNoEvents
 	}
 	job.sender, err = dtmf.NewSender(job.digits, dtmf.SendOptions{
-		ClockRate: m.p.format.ClockRate, Frame: m.frameTime(),
+		ClockRate: m.p.eventClock, Frame: m.frameTime(),
 	})
 	return err
 }
@@ -116,11 +116,11 @@ func (h *hearing) init(m *stream) {
 	h.lost = timer{stream: m, run: (*stream).expireKey}
 }
 
-func (m *stream) hear(h rtp.Header, payload []byte) {
+func (m *stream) hear(h rtp.Header, payload []byte, clock int) {
 	r := &m.hearing
 	m.tellKeys(r.receiver.Receive(r.keys[:0], dtmf.Packet{
 		Sequence: h.Sequence, Timestamp: h.Timestamp, SSRC: h.SSRC, Marker: h.Marker,
-		Payload: payload, ClockRate: m.p.format.ClockRate, At: m.arrival(),
+		Payload: payload, ClockRate: clock, At: m.arrival(),
 	}))
 	if r.receiver.Down() && !r.lost.armed() {
 		m.arm(&r.lost, m.now().Add(lostCheck))

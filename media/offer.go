@@ -25,6 +25,7 @@ type negotiation struct {
 	audio   int         // which of them is ours, -1 before the first exchange
 	agreed  *params     // nil before the first exchange
 	ptime   int
+	numbers numbering
 }
 
 // defaultPtime is how much sound one packet holds unless the peer asks for another, in ms
@@ -40,26 +41,27 @@ func newNegotiation(local netip.AddrPort, formats []*format) negotiation {
 // params is what both sides have agreed on, compiled for the worker. It is never changed
 // once handed over.
 type params struct {
-	format       *format
-	payload      uint8          // of what we send
-	event        uint8          // telephone-event we may send, or noPayload
-	remote       netip.AddrPort // not valid: not known, or not ours to send to
-	remoteRTCP   netip.AddrPort
-	promised     netip.AddrPort // as the peer wrote it
-	mux          bool
-	secure       *security // nil: plain RTP
-	ice          *iceParams
-	sends        bool // we may
-	receives     bool // we want to
-	frameMs      int
-	eventPayload uint8 // telephone-event as numbered in our own description
-	rx           [128]inbound
+	format     *format
+	payload    uint8          // of what we send
+	event      uint8          // telephone-event we may send, or noPayload
+	eventClock int            // of it, Hz
+	remote     netip.AddrPort // not valid: not known, or not ours to send to
+	remoteRTCP netip.AddrPort
+	promised   netip.AddrPort // as the peer wrote it
+	mux        bool
+	secure     *security // nil: plain RTP
+	ice        *iceParams
+	sends      bool // we may
+	receives   bool // we want to
+	frameMs    int
+	rx         [128]inbound
 }
 
 // inbound is what a received payload type means.
 type inbound struct {
 	kind   payloadKind
 	format *format
+	clock  int // of its timestamps, Hz
 }
 
 type payloadKind uint8
@@ -70,29 +72,6 @@ const (
 	payloadEvent
 	payloadNoise
 )
-
-// ours lists the codecs of our description, the agreed one first and payload types as they
-// were before: RFC 3264 §8.3.2 forbids to give one another meaning.
-func (n *negotiation) ours() []sdp.Codec {
-	var list []sdp.Codec
-	add := func(f *format) {
-		list = append(list, sdp.Codec{PayloadType: f.PayloadType, Name: f.Name, ClockRate: f.ClockRate,
-			Channels: f.Channels, Fmtp: f.Fmtp})
-	}
-	if n.agreed != nil {
-		add(n.agreed.format)
-	}
-	for _, f := range n.formats {
-		if n.agreed == nil || n.agreed.format != f {
-			add(f)
-		}
-	}
-	event := uint8(telephoneEventPayload)
-	if n.agreed != nil && n.agreed.eventPayload != noPayload {
-		event = n.agreed.eventPayload
-	}
-	return append(list, sdp.Codec{PayloadType: event, Name: sdp.Event, ClockRate: 8000, Channels: 1, Fmtp: "0-15"})
-}
 
 // stream is our audio line without its codecs.
 func (n *negotiation) stream(d sdp.Direction) sdp.Media {
@@ -115,7 +94,8 @@ func (n *negotiation) text(s *sdp.Session) []byte {
 
 func (n *negotiation) offer() []byte {
 	line := n.stream(n.want)
-	line.Codecs = n.ours()
+	line.Codecs = n.ours(false)
+	n.numbers.note(line.Codecs)
 	if n.agreed != nil {
 		line.RTCPMux = n.agreed.mux
 	}
@@ -147,7 +127,7 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	theirs := &offer.Media[index]
 	direction := heard(offer, theirs).Answer(n.want)
 	line := n.stream(direction)
-	line.Codecs, line.RTCPMux = choice.Answered(n.ours()), theirs.RTCPMux
+	line.Codecs, line.RTCPMux = choice.Answered(n.ours(true)), theirs.RTCPMux
 	n.keys.answer(secure, n.secured(), &line)
 	ice := n.answerICE(offer, theirs, &line)
 	p := n.compile(offer, theirs, choice, line.Codecs)
@@ -155,6 +135,7 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	p.secure, p.ice = secure, ice
 	p.sends, p.receives, p.mux = direction.Sends(), direction.Receives(), theirs.RTCPMux
 	n.agreed, n.audio, n.ptime = p, index, p.frameMs
+	n.numbers.note(theirs.Codecs)
 	line.PTime = p.frameMs
 	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), map[int]sdp.Media{index: line})), nil
 }
@@ -183,7 +164,7 @@ func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, *security, er
 			reason = "an address of the other family"
 			continue
 		}
-		if c, ok := sdp.Choose(m.Codecs, n.ours(), n.prefer); ok {
+		if c, ok := sdp.Choose(m.Codecs, n.ours(true), n.prefer); ok {
 			return i, c, secure, nil
 		}
 		reason = "no codec in common"
@@ -235,6 +216,7 @@ func (n *negotiation) setAnswer(body []byte) error {
 	p.receives = ours.Direction.Receives() && d.Sends()
 	p.mux = ours.RTCPMux && theirs.RTCPMux
 	n.agreed, n.ptime = p, p.frameMs
+	n.numbers.note(theirs.Codecs)
 	return nil
 }
 
@@ -250,19 +232,22 @@ func heard(s *sdp.Session, m *sdp.Media) sdp.Direction {
 // compile turns the outcome into what the worker needs. ours are the codecs with the
 // payload types of our own description: what the peer sends bears those.
 func (n *negotiation) compile(s *sdp.Session, theirs *sdp.Media, c sdp.Choice, ours []sdp.Codec) *params {
-	p := &params{format: formatNamed(c.Voice.Name), payload: c.Voice.PayloadType, event: noPayload,
-		eventPayload: noPayload, frameMs: frameLength(theirs.PTime, theirs.MaxPTime)}
-	p.rx[comfortNoisePayload] = inbound{kind: payloadNoise}
+	f := formatNamed(c.Voice.Name)
+	p := &params{format: f, payload: c.Voice.PayloadType, event: noPayload, frameMs: f.frameMs(theirs.PTime, theirs.MaxPTime)}
+	p.rx[comfortNoisePayload] = inbound{kind: payloadNoise, clock: f.ClockRate}
+	// Some answer with numbers of their own, and use them.
+	p.rx[c.Voice.PayloadType] = inbound{payloadAudio, f, f.ClockRate}
 	if c.Event.Name != "" {
-		p.event = c.Event.PayloadType
-		p.rx[c.Event.PayloadType] = inbound{kind: payloadEvent} // some answer with a number of their own and use it
+		p.event, p.eventClock = c.Event.PayloadType, c.Event.ClockRate
+		p.rx[p.event] = inbound{kind: payloadEvent, clock: p.eventClock}
 	}
 	for _, o := range ours {
 		switch {
 		case o.Is(sdp.Event):
-			p.rx[o.PayloadType], p.eventPayload = inbound{kind: payloadEvent}, o.PayloadType
+			p.rx[o.PayloadType] = inbound{kind: payloadEvent, clock: o.ClockRate}
 		case agreedOn(c, o):
-			p.rx[o.PayloadType] = inbound{payloadAudio, formatNamed(o.Name)}
+			f := formatNamed(o.Name)
+			p.rx[o.PayloadType] = inbound{payloadAudio, f, f.ClockRate}
 		}
 	}
 	p.promised = s.AddrOf(theirs)
@@ -288,16 +273,4 @@ func usable(a netip.AddrPort) bool {
 	ip := a.Addr()
 	return a.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() &&
 		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// frameLength is how many ms we put into a packet: what the peer asks for, in whole tens.
-func frameLength(ptime, most int) int {
-	ms := ptime
-	if ms == 0 {
-		ms = defaultPtime
-	}
-	if most > 0 {
-		ms = min(ms, most)
-	}
-	return max(10, min(60, ms/10*10))
 }

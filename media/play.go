@@ -225,7 +225,7 @@ func (m *stream) playFrame() bool {
 func (p *player) change(e *Engine, f *format) {
 	from := p.format
 	p.load(e, f)
-	p.pos = p.pos / from.perMs * f.perMs
+	p.pos = f.whole(p.pos / from.perMs * f.perMs)
 }
 
 // fill copies what comes next, across the borders of sources, so that a list has no gaps.

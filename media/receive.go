@@ -60,7 +60,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	m.hearPacket(h, payload, meaning, verdict == rtp.Restarted)
 	switch meaning.kind {
 	case payloadEvent:
-		m.hear(h, payload)
+		m.hear(h, payload, meaning.clock)
 	case payloadAudio:
 		if m.record != nil {
 			m.record.take(h, payload, meaning.format)
@@ -71,34 +71,36 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	}
 }
 
-// relay sends a packet of from's peer on to ours. Whatever this leg is being played goes
-// first.
+// relay sends a packet of from's peer on to ours.
 func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbound, restarted bool) {
-	if m.p == nil || !m.known.sends || m.play != nil || len(m.keys) > 0 || m.ended {
-		return
-	}
-	if len(payload) > maxPacket-rtp.HeaderSize {
-		return
-	}
-	var ok bool
-	out := m.worker.tx[rtp.HeaderSize:]
-	switch meaning.kind {
-	case payloadAudio:
-		ok = m.convert(out, payload, meaning.format)
-		h.PayloadType = m.known.payload
-	case payloadEvent:
-		ok = m.known.event != noPayload
-		h.PayloadType = m.known.event
-		copy(out, payload)
-	}
-	if !ok {
+	if !m.relays() || len(payload) > maxPacket-rtp.HeaderSize {
 		return
 	}
 	length := uint32(0)
-	if meaning.kind == payloadAudio {
-		length = uint32(len(payload))
+	switch meaning.kind {
+	case payloadAudio:
+		if !m.convert(m.worker.tx[rtp.HeaderSize:], payload, meaning.format) {
+			if m.coder == nil || m.coder.from != from {
+				m.transcode(from)
+				from.hearPacket(h, payload, meaning, restarted)
+			}
+			return
+		}
+		if m.coder != nil {
+			m.endTranscode() // the peer has gone back to a codec that both have
+		}
+		h.PayloadType, length = m.known.payload, m.known.format.ticks(payload)
+	case payloadEvent:
+		if m.coder != nil || meaning.clock != m.p.eventClock {
+			m.relayEvent(from, h, payload, meaning.clock)
+			return
+		}
+		h.PayloadType = m.known.event
+		copy(m.worker.tx[rtp.HeaderSize:], payload)
+	default:
+		return
 	}
-	if h, ok = m.tx.relay(from, h, restarted, length, m.now(), m.known.format.ClockRate); ok {
+	if h, ok := m.tx.relay(from, h, restarted, length, m.now(), m.known.format.ClockRate); ok {
 		m.send(h, len(payload))
 	}
 }

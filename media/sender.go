@@ -14,6 +14,7 @@ const (
 	fromPlayback
 	fromKeys
 	fromVoice
+	fromEvents
 	fromSilence
 	fromPeer
 )

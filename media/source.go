@@ -30,7 +30,7 @@ func Silence(d time.Duration) Source { return silence(d) }
 type silence time.Duration
 
 func (s silence) track(f *format) *track {
-	return silentTrack(int(max(0, time.Duration(s)/time.Millisecond)) * f.perMs)
+	return silentTrack(bytesOf(f, max(0, time.Duration(s))))
 }
 
 func (s silence) length() (time.Duration, bool) { return time.Duration(s), true }
@@ -105,7 +105,7 @@ func (s *toneSource) period() time.Duration {
 	return time.Second
 }
 
-func bytesOf(f *format, d time.Duration) int { return int(d/time.Millisecond) * f.perMs }
+func bytesOf(f *format, d time.Duration) int { return f.whole(int(d/time.Millisecond) * f.perMs) }
 
 func (s *toneSource) length() (time.Duration, bool) {
 	d, endless := s.spec.Duration()

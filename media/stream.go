@@ -22,8 +22,9 @@ type stream struct {
 	keys   []*keyJob
 	worker *worker
 	ended  bool
-	ear    *ear   // nil while nobody listens
-	voice  *voice // live sound to send
+	ear    *ear        // nil while nobody listens
+	voice  *voice      // live sound to send
+	coder  *transcoder // says what the bridged leg hears; nil: packets go as they are
 	known  known
 	last   time.Time // of the peer's RTP or RTCP
 	count  counters
@@ -39,6 +40,7 @@ type stream struct {
 	faulted   bool
 	parting   []Event // of the end itself
 
+	events  eventRelay
 	frame   timer     // paces what we make: prompts, digits, silence
 	due     time.Time // of the next frame
 	keep    bool      // keep-alive silence

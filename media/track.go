@@ -25,6 +25,7 @@ type track struct {
 
 // newTrack makes a track of length bytes that produce fills in order.
 func newTrack(f *format, length int, produce func(dst []byte) int) *track {
+	length = f.whole(length)
 	t := &track{data: make([]byte, length), produce: produce, chunk: chunkMs * f.perMs}
 	t.length.Store(int64(length))
 	return t

@@ -143,3 +143,45 @@ func BenchmarkOpus(b *testing.B) {
 		}
 	})
 }
+
+// TestPackOpus joins packets and asks that they decode to what they did one by one.
+func TestPackOpus(t *testing.T) {
+	t.Parallel()
+	pcm := voice(16000, 16000)
+	for frames := 1; frames <= 3; frames++ {
+		enc, one := opusPair(t)
+		_, all := opusPair(t)
+		b := make([]byte, len(pcm)/4)
+		enc.Encode(b, pcm)
+		for ; len(b) >= frames*OpusFrameBytes; b = b[frames*OpusFrameBytes:] {
+			var want, got [2880]int16
+			n := 0
+			for i := range frames {
+				n += one.Decode(want[n:], b[i*OpusFrameBytes:][:OpusFrameBytes])
+			}
+			packet := append([]byte(nil), b[:frames*OpusFrameBytes]...)
+			packet = packet[:PackOpus(packet)]
+			if ticks := OpusTicks(packet); ticks != 960*frames {
+				t.Fatalf("%d frames are %d ticks", frames, ticks)
+			}
+			if m := all.Decode(got[:], packet); m != n || got != want {
+				t.Fatalf("%d frames in one packet of %d bytes: %d samples, want the same %d", frames, len(packet), m, n)
+			}
+		}
+	}
+}
+
+func FuzzOpus(f *testing.F) {
+	f.Add([]byte{184, 1, 2, 3})
+	f.Add([]byte{3, 0x43, 9, 9, 9})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, dec := opusPair(t)
+		pcm := make([]int16, 5760)
+		if n := dec.Decode(pcm, b); n < 0 || n > len(pcm) {
+			t.Fatalf("%d samples", n)
+		}
+		if n := OpusTicks(b); n < 0 || n > 5760 {
+			t.Fatalf("%d ticks", n)
+		}
+	})
+}

@@ -82,6 +82,9 @@ func isVoice(c Codec) bool {
 	return c.Name != "" && !c.Is(Event) && !c.Is("CN") && !c.Is("red")
 }
 
+// Same tells whether two payload types mean the same encoding.
+func (c Codec) Same(o Codec) bool { return same(c, o) }
+
 // same tells whether two payload types mean the same encoding. Some peers write G722/16000
 // for what RFC 3551 §4.5.2 calls G722/8000, and Opus without its "/2" (RFC 7587 §7).
 func same(a, b Codec) bool {
