@@ -72,6 +72,7 @@ func (m *stream) link(peer *stream) {
 	if m.ended {
 		return
 	}
+	m.leaveMix()
 	m.peer = peer
 	m.startFrames()
 }
@@ -102,6 +103,7 @@ func (m *stream) move(to *worker) {
 		return
 	}
 	m.unbridge()
+	m.leaveMix()
 	m.detach()
 	var running []*timer
 	for _, t := range m.timers() {

@@ -37,7 +37,7 @@ func (m *stream) maker() origin {
 		return fromPlayback
 	case m.voice != nil:
 		return fromVoice
-	case m.keep && m.peer == nil:
+	case m.keep && m.peer == nil && m.member == nil:
 		return fromSilence
 	}
 	return fromNobody
@@ -76,7 +76,7 @@ func (m *stream) makeFrame() bool {
 	if m.voice != nil && m.voiceFrame() {
 		return true
 	}
-	if m.keep && m.peer == nil {
+	if m.keep && m.peer == nil && m.member == nil {
 		m.silenceFrame(fromSilence)
 		return true
 	}

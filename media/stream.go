@@ -25,6 +25,7 @@ type stream struct {
 	ear    *ear        // nil while nobody listens
 	voice  *voice      // live sound to send
 	coder  *transcoder // says what the bridged leg hears; nil: packets go as they are
+	member *member     // of a conference
 	known  known
 	last   time.Time // of the peer's RTP or RTCP
 	count  counters
@@ -225,6 +226,7 @@ func (m *stream) end() {
 	m.endKeys(ErrClosed)
 	m.endRecording(recordHangup)
 	m.voice = nil
+	m.leaveMix()
 	m.report.bye()
 	if m.faulted {
 		m.emit(Event{Kind: EventFailed})

@@ -57,6 +57,7 @@ type mouth struct {
 	encoder codec.Encoder
 	convert *codec.Resampler
 	pending []int16 // at the codec's rate, not yet sent
+	once    []byte  // said to several legs
 }
 
 // maxPtime is the most sound of a packet that we send.

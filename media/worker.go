@@ -24,16 +24,19 @@ type worker struct {
 	mu      sync.Mutex
 	queue   []*Session // with commands waiting
 	spare   []*Session
+	jobs    []job // of conferences
 	closing bool
+	gone    bool
 
 	// The worker's own.
-	now   time.Time
-	wheel *wheel
-	ready []*socket
-	rest  []func(*stream) // commands behind the one being run
-	moved bool            // which has handed its session over
-	rx    [maxPacket]byte
-	tx    [txSize]byte
+	now    time.Time
+	wheel  *wheel
+	ready  []*socket
+	rest   []func(*stream) // commands behind the one being run
+	moved  bool            // which has handed its session over
+	mixers map[*mixer]struct{}
+	rx     [maxPacket]byte
+	tx     [txSize]byte
 }
 
 func newWorker(e *Engine, id int) (*worker, error) {
@@ -41,7 +44,8 @@ func newWorker(e *Engine, id int) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &worker{engine: e, id: id, poll: p, wheel: newWheel(e.epoch), now: e.epoch}, nil
+	return &worker{engine: e, id: id, poll: p, wheel: newWheel(e.epoch), now: e.epoch,
+		mixers: map[*mixer]struct{}{}}, nil
 }
 
 func (w *worker) run() {
@@ -50,6 +54,7 @@ func (w *worker) run() {
 		w.ready = w.poll.wait(w.wheel.next(), w.ready[:0])
 		w.now = w.engine.clock.Now()
 		if w.commands() {
+			w.closeMixes()
 			return
 		}
 		for _, s := range w.ready {
@@ -65,15 +70,20 @@ func (w *worker) run() {
 func (w *worker) commands() bool {
 	for {
 		w.mu.Lock()
-		list, closing := w.queue, w.closing
-		w.queue = w.spare[:0]
+		list, jobs, closing := w.queue, w.jobs, w.closing
+		w.queue, w.jobs = w.spare[:0], nil
+		none := len(list)+len(jobs) == 0
+		w.gone = none && closing
 		w.mu.Unlock()
 		for i, s := range list {
 			s.serve(w)
 			list[i] = nil
 		}
 		w.spare = list
-		if len(list) == 0 {
+		for _, j := range jobs {
+			w.job(j)
+		}
+		if none {
 			return closing
 		}
 	}

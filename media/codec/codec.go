@@ -66,6 +66,8 @@ type Decoder interface {
 // NewEncoder makes an encoder for one stream; errors are ErrUnknown or the coder's own.
 func (t Type) NewEncoder() (Encoder, error) {
 	switch t.Name {
+	case linear:
+		return linearCoder{}, nil
 	case "PCMU":
 		return muLaw{}, nil
 	case "PCMA":
@@ -81,6 +83,8 @@ func (t Type) NewEncoder() (Encoder, error) {
 // NewDecoder makes a decoder for one stream; errors are ErrUnknown or the coder's own.
 func (t Type) NewDecoder() (Decoder, error) {
 	switch t.Name {
+	case linear:
+		return linearCoder{}, nil
 	case "PCMU":
 		return muLaw{}, nil
 	case "PCMA":
