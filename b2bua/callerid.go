@@ -179,5 +179,8 @@ func (l *Leg) codecs() []string {
 	if cfg := l.trunkConfig(); cfg != nil && len(cfg.Codecs) > 0 {
 		return cfg.Codecs
 	}
+	if p := l.preferences(); len(p.Codecs) > 0 {
+		return p.Codecs
+	}
 	return l.call().server.o.Codecs
 }

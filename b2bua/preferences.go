@@ -10,6 +10,7 @@ import (
 // Preferences are what a user's legs are to be like.
 type Preferences struct {
 	Encryption media.Encryption
+	Codecs     []string // offered and taken, in this order; none: those of the server
 }
 
 // preferences are those of the user at the far end of the leg; the zero value for nobody.

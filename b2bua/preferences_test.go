@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,50 @@ func TestEncryptionOfATrunk(t *testing.T) {
 			t.Errorf("recorded as %s", r.Legs[0].SRTP)
 		}
 	}, withTrunks(cfg))
+}
+
+// TestCodecsOfAUser: a user's phone is offered them, and heard by them when it calls.
+func TestCodecsOfAUser(t *testing.T) {
+	serve := func(ctx context.Context, c *Call) error {
+		if c.Number() == "1001" {
+			return ringing(ctx, c)
+		}
+		return answering(ctx, c)
+	}
+	inWorld(t, serve, func(w *world) {
+		phone, caller := w.peer(1), w.peer(2)
+		phone.registers("1001", "first", "Contact: <sip:1001@10.0.1.1>")
+		caller.calls("1001")
+		phone.fresh()
+		invite := phone.request(sip.INVITE)
+		if body := string(invite.Body()); strings.Contains(body, "PCMU") || !strings.Contains(body, "PCMA") {
+			t.Errorf("offered\n%s", body)
+		}
+		phone.answer(invite, 486, "b", "")
+		phone.request(sip.ACK)
+		caller.response(486)
+		caller.refused()
+
+		both := strings.Replace(phone.body, "RTP/AVP 0 101\r\n", "RTP/AVP 0 8 101\r\na=rtpmap:8 PCMA/8000\r\n", 1)
+		for _, tt := range []struct {
+			user, password, takes string
+		}{{"1001", "first", "PCMA"}, {"1002", "second", "PCMU"}} {
+			res := phone.fresh().tries("INVITE", "echo", both, tt.user, tt.password)
+			if body := string(res.Body()); res.StatusCode != 200 || !strings.Contains(body, tt.takes) || strings.Contains(strings.Replace(body, tt.takes, "", 1), "PCM") {
+				t.Errorf("%s is answered with\n%s", tt.user, res)
+			}
+			phone.remote, phone.target = res.To().Value(), res.Contact().Address.String()
+			phone.send("ACK", "", "")
+			phone.hangsUp()
+		}
+	}, guarded, func(o *Options) {
+		o.ACL = trusting(netip.MustParsePrefix("10.0.1.2/32"))
+		o.Codecs = []string{"pcmu", "pcma"}
+		o.Preferences = func(user string) Preferences {
+			if user == "1001" {
+				return Preferences{Codecs: []string{"pcma"}}
+			}
+			return Preferences{}
+		}
+	})
 }

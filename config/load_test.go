@@ -75,6 +75,7 @@ func TestMistakes(t *testing.T) {
 		{"set of the server's", "[[trunk]]\nname='c'\nhosts=['h']\n[trunk.set]\nVia='x'\n", "t.toml:5: trunk.set.Via: is a header that the server sets itself"},
 		{"set of a line", "[[trunk]]\nname='c'\nhosts=['h']\n[trunk.set]\nX-A=\"a\\nb\"\n", "t.toml:5: trunk.set.X-A: holds a control character"},
 		{"set of a number", "[[trunk]]\nname='c'\nhosts=['h']\nset={X-A=1}\n", "t.toml:4: trunk.set.X-A: want a string in quotes, not a number"},
+		{"user's codec", "[[user]]\nname='1'\npassword='x'\ncodecs=['pcma','g729']\n", `t.toml:4: user.codecs: "g729" is not known: did you mean "g722"?`},
 		{"trunk's codec", "[[trunk]]\nname='c'\nhosts=['h']\ncodecs=['pcma','g729']\n", `t.toml:4: trunk.codecs: "g729" is not known: did you mean "g722"?`},
 		{"trunk's srtp", "[[trunk]]\nname='c'\nhosts=['h']\nsrtp='always'\n", `t.toml:4: trunk.srtp: "always" is not known: one of off, optional, required`},
 		{"max calls", "[[trunk]]\nname='c'\nhosts=['h']\nmax_calls=-1\ncalls_per_second=-1\n", "t.toml:4: trunk.max_calls: must be 0 or more\nt.toml:5: trunk.calls_per_second: must be 0 or more"},

@@ -14,7 +14,6 @@ import (
 var unbuilt = []struct{ key, also string }{
 	{key: "db"},
 	{key: "user.dtmf", also: "rfc4733"},
-	{key: "user.codecs", also: "[]"},
 	{key: "trunk.dtmf", also: "rfc4733"},
 }
 
@@ -38,6 +37,13 @@ func (c *Config) notBuilt(p *problems) {
 		for i, name := range c.Media.Codecs {
 			if slices.Contains(unbuiltCodecs, name) {
 				p.addf(fmt.Sprintf("media.codecs[%d]", i), "%s is not built yet", name)
+			}
+		}
+	}
+	for i, u := range c.Users {
+		for j, name := range u.Codecs {
+			if slices.Contains(unbuiltCodecs, name) {
+				p.addf(fmt.Sprintf("user[%d].codecs[%d]", i, j), "%s is not built yet", name)
 			}
 		}
 	}

@@ -154,6 +154,7 @@ func (c *Config) validateUsers(p *problems) {
 			p.addf(path+".display", "holds a control character")
 		}
 		oneOf(p, path+".digest", u.Digest, "sha-256", "md5")
+		oneOf(p, path+".codecs", u.Codecs, knownCodecs...)
 		oneOf(p, path+".srtp", optional(u.SRTP), "off", "optional", "required")
 		oneOf(p, path+".dtmf", optional(u.DTMF), "rfc4733", "info", "inband")
 	}

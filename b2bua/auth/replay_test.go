@@ -164,3 +164,17 @@ func TestMD5OnlyUsersDoNotShow(t *testing.T) {
 		t.Errorf("where MD5 is not offered: %v", got)
 	}
 }
+
+// A user held to SHA-256 is not let in by MD5, though others may use it.
+func TestUserOfTheBetterAlgorithmOnly(t *testing.T) {
+	t.Parallel()
+	d := NewDigest(DigestOptions{Realm: "r"})
+	d.ExpectMD5Only()
+	cred := NewCredential("1001", "r", "p")
+	delete(cred.HA1, MD5)
+	for a, want := range map[Algorithm]Verdict{SHA256: OK, MD5: Bad} {
+		if got := d.Verify(phone, "REGISTER", answer(t, d.Challenge(phone, false, a), "p"), cred, true); got != want {
+			t.Errorf("by %s: %v, want %v", a, got, want)
+		}
+	}
+}
