@@ -30,7 +30,7 @@ func TestProbesTakeADeadHostOutAndBringItBack(t *testing.T) {
 		}
 
 		a.always(0)
-		time.Sleep(36 * time.Second) // the next probe, and the wait for its answer
+		w.sleep(36 * time.Second) // the next probe, and the wait for its answer
 		w.expect("carrier", hostB)
 		st := w.status("carrier")
 		if st.State != "up" || st.Hosts[0].State != "down" || st.Hosts[0].Error == "" || st.LastError == "" {
@@ -38,17 +38,17 @@ func TestProbesTakeADeadHostOutAndBringItBack(t *testing.T) {
 		}
 
 		b.always(503)
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier")
 		if st := w.status("carrier"); st.State != "down" {
 			t.Errorf("with both dead: %+v", st)
 		}
 
 		a.always(404) // any answer but 503 is a sign of life
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier", hostA)
 		b.always(200)
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier", hostA, hostB)
 	})
 }
@@ -59,13 +59,13 @@ func TestSilentFromTheStart(t *testing.T) {
 		a, b := w.carrier(hostA), w.carrier(hostB)
 		a.always(0)
 		b.always(0)
-		time.Sleep(10 * time.Second)
+		w.sleep(10 * time.Second)
 		w.expect("carrier", hostA, hostB)
 		if st := w.status("carrier"); st.State != "down" {
 			t.Errorf("status: %+v", st)
 		}
 		b.always(200)
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier", hostB, hostA)
 	})
 }
@@ -79,7 +79,7 @@ func TestCallsTellOfDeadHosts(t *testing.T) {
 		tr.Failed(first, "INVITE: no answer")
 		w.expect("carrier", hostB)
 		probes, _ := a.requests(sip.OPTIONS)
-		time.Sleep(1500 * time.Millisecond) // it is asked at once, not at the next round
+		w.sleep(1500 * time.Millisecond) // it is asked at once, not at the next round
 		if now, _ := a.requests(sip.OPTIONS); len(now) != len(probes)+1 {
 			t.Errorf("%d probes, then %d", len(probes), len(now))
 		}
@@ -87,7 +87,7 @@ func TestCallsTellOfDeadHosts(t *testing.T) {
 
 		tr.Refused(first, 20*time.Second)
 		w.expect("carrier", hostB, hostA)
-		time.Sleep(21 * time.Second)
+		w.sleep(21 * time.Second)
 		w.expect("carrier", hostA, hostB)
 		_ = b
 	})
@@ -98,14 +98,14 @@ func TestWithoutProbes(t *testing.T) {
 	c[0].Check = 0
 	inWorld(t, c, func(w *world) {
 		a := w.carrier(hostA)
-		time.Sleep(time.Hour)
+		w.sleep(time.Hour)
 		if reqs, _ := a.requests(sip.OPTIONS); len(reqs) != 0 {
 			t.Errorf("%d probes", len(reqs))
 		}
 		tr, _ := w.set.Trunk("carrier")
 		tr.Failed(tr.Hops()[0], "no answer")
 		w.expect("carrier", hostB, hostA)
-		time.Sleep(restAfter)
+		w.sleep(restAfter)
 		w.expect("carrier", hostA, hostB)
 		tr.Failed(tr.Hops()[0], "no answer")
 		tr.Answered(tr.Hops()[1])
@@ -116,7 +116,7 @@ func TestWithoutProbes(t *testing.T) {
 func TestNamesAreLookedUpAgain(t *testing.T) {
 	c := []Config{{Name: "carrier", Hosts: hosts(t, "sip.example:5080"), Check: 30 * time.Second}}
 	inWorld(t, c, func(w *world) {
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		if h := w.tries("carrier"); !slices.Equal(h, []string{"invalid AddrPort"}) {
 			t.Errorf("hops of a name nobody knows: %v", h) // a call looks it up itself
 		}
@@ -126,13 +126,13 @@ func TestNamesAreLookedUpAgain(t *testing.T) {
 		w.names.set("sip.example", "10.0.2.1", "10.0.2.2")
 		w.carrier("10.0.2.1:5080")
 		w.carrier("10.0.2.2:5080")
-		time.Sleep(31 * time.Second)
+		w.sleep(31 * time.Second)
 		w.expect("carrier", "10.0.2.1:5080", "10.0.2.2:5080")
 		w.names.set("sip.example", "10.0.2.2")
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier", "10.0.2.2:5080")
 		w.names.set("sip.example")
-		time.Sleep(30 * time.Second)
+		w.sleep(30 * time.Second)
 		w.expect("carrier", "10.0.2.2:5080") // what was known stays
 	})
 }

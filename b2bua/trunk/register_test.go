@@ -39,7 +39,7 @@ func TestRegistersAndRefreshes(t *testing.T) {
 	inWorld(t, registering(t, hostA), func(w *world) {
 		a := w.carrier(hostA)
 		a.registrar("secret", 300)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		reqs, _ := a.requests(sip.REGISTER)
 		if len(reqs) != 2 {
 			t.Fatalf("%d REGISTERs; want one that is challenged and one that answers", len(reqs))
@@ -59,7 +59,7 @@ func TestRegistersAndRefreshes(t *testing.T) {
 			t.Errorf("status: %+v", st)
 		}
 
-		time.Sleep(10 * time.Minute)
+		w.sleep(10 * time.Minute)
 		reqs, at := a.requests(sip.REGISTER)
 		// The nonce is five minutes old at most: the refreshes carry it and are challenged only when it is stale.
 		if len(reqs) < 4 || header(reqs[2], "Authorization") == "" || !strings.Contains(header(reqs[2], "Authorization"), "nc=00000002") {
@@ -70,7 +70,7 @@ func TestRegistersAndRefreshes(t *testing.T) {
 		}
 
 		w.set.Configure(nil)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		if last := a.last(sip.REGISTER); header(last, "Expires") != "0" || header(last, "Authorization") == "" {
 			t.Errorf("taken out, it does not un-register:\n%s", last)
 		}
@@ -82,13 +82,13 @@ func TestRegistersElsewhereWhenAHostIsDead(t *testing.T) {
 		a, b := w.carrier(hostA), w.carrier(hostB)
 		a.always(0)
 		b.registrar("secret", 600)
-		time.Sleep(registerTimeout + time.Second)
+		w.sleep(registerTimeout + time.Second)
 		if st := w.status("carrier"); st.Registration.State != "registered" || st.Registration.Host != "10.0.2.2" {
 			t.Fatalf("status: %+v", st)
 		}
 		b.always(500) // and back to the first when that one fails
 		a.registrar("secret", 600)
-		time.Sleep(9 * time.Minute)
+		w.sleep(9 * time.Minute)
 		if st := w.status("carrier"); st.Registration.State != "registered" || st.Registration.Host != "10.0.2.1" {
 			t.Errorf("status: %+v", st)
 		}
@@ -99,7 +99,7 @@ func TestBacksOff(t *testing.T) {
 	inWorld(t, registering(t, hostA), func(w *world) {
 		a := w.carrier(hostA)
 		a.always(500)
-		time.Sleep(20 * time.Minute)
+		w.sleep(20 * time.Minute)
 		_, at := a.requests(sip.REGISTER)
 		if len(at) < 5 || len(at) > 20 {
 			t.Errorf("%d tries in 20 minutes", len(at))
@@ -114,7 +114,7 @@ func TestBacksOff(t *testing.T) {
 			t.Errorf("status: %+v", st)
 		}
 		a.registrar("secret", 600)
-		time.Sleep(backOffMost)
+		w.sleep(backOffMost)
 		if st := w.status("carrier"); st.State != "up" || st.Registration.State != "registered" || st.Registration.Error != "" {
 			t.Errorf("status: %+v", st)
 		}
@@ -126,7 +126,7 @@ func TestWrongPasswordIsTriedSeldom(t *testing.T) {
 		a, b := w.carrier(hostA), w.carrier(hostB)
 		a.registrar("another", 600)
 		b.registrar("another", 600)
-		time.Sleep(time.Hour)
+		w.sleep(time.Hour)
 		reqs, _ := a.requests(sip.REGISTER)
 		if len(reqs) > 20 {
 			t.Errorf("%d REGISTERs in an hour", len(reqs))
@@ -149,12 +149,12 @@ func TestIntervalTooBriefAndRetryAfter(t *testing.T) {
 			}
 			return 423, []string{"Min-Expires: 1800"}
 		})
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		if st := w.status("carrier"); st.Registration.State != "registered" || time.Until(st.Registration.Expires) < 29*time.Minute {
 			t.Errorf("status: %+v", st)
 		}
 		a.always(503, "Retry-After: 900 (maintenance)")
-		time.Sleep(50 * time.Minute)
+		w.sleep(50 * time.Minute)
 		_, at := a.requests(sip.REGISTER)
 		if gap := at[3].Sub(at[2]); gap < 900*time.Second {
 			t.Errorf("asked again after %v; Retry-After was 900 s", gap)
@@ -169,13 +169,13 @@ func TestRegistersAnewWhenTheHostIsBack(t *testing.T) {
 	inWorld(t, c, func(w *world) {
 		a := w.carrier(hostA)
 		a.registrar("secret", 600)
-		time.Sleep(time.Minute)
+		w.sleep(time.Minute)
 		before, _ := a.requests(sip.REGISTER)
 		a.always(0)
-		time.Sleep(40 * time.Second)
+		w.sleep(40 * time.Second)
 		w.expect("carrier")
 		a.registrar("secret", 600)
-		time.Sleep(40 * time.Second)
+		w.sleep(40 * time.Second)
 		after, _ := a.requests(sip.REGISTER)
 		if len(after) <= len(before) || w.status("carrier").Registration.State != "registered" {
 			t.Errorf("%d REGISTERs before, %d after: %+v", len(before), len(after), w.status("carrier"))
@@ -193,6 +193,7 @@ func TestRegistersAnewOverAnotherConnection(t *testing.T) {
 		}
 		defer l.Close()
 		for round := range 2 {
+			w.start()
 			conn, err := l.Accept()
 			if err != nil {
 				t.Fatal(err)

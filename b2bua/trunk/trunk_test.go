@@ -39,7 +39,7 @@ func TestMatch(t *testing.T) {
 		w.names.set("sip.example", "10.0.2.7")
 		w.set.Configure(nil)
 		w.set.Configure(list)
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		token := func(name string) string {
 			tr, _ := w.set.Trunk(name)
 			return tr.Token()
@@ -76,7 +76,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 	inWorld(t, c, func(w *world) {
 		a, b := w.carrier(hostA), w.carrier(hostB)
 		a.always(0)
-		time.Sleep(10 * time.Second)
+		w.sleep(10 * time.Second)
 		w.expect("carrier", hostB, hostA)
 		tr, _ := w.set.Trunk("carrier")
 		seat, err := tr.Enter(true, false)
@@ -109,7 +109,7 @@ func TestReloadKeepsWhatIsKnown(t *testing.T) {
 		}
 		seat.Leave(&Outcome{Code: 200, PDD: time.Second}) // of a trunk that is gone
 		probes, _ := b.requests(sip.OPTIONS)
-		time.Sleep(5 * time.Minute)
+		w.sleep(5 * time.Minute)
 		if later, _ := b.requests(sip.OPTIONS); len(later) != len(probes) {
 			t.Error("a trunk that was taken out is still probed")
 		}
@@ -132,12 +132,12 @@ func TestSeatsAndRates(t *testing.T) {
 		if _, err := enter(false); !errors.Is(err, ErrRate) || err1 != nil || err2 != nil {
 			t.Fatalf("%v %v %v; want two and then a limit", err1, err2, err)
 		}
-		time.Sleep(500 * time.Millisecond)
+		w.sleep(500 * time.Millisecond)
 		s3, err := enter(false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		if _, err := enter(false); !errors.Is(err, ErrFull) {
 			t.Fatalf("a fourth: %v", err)
 		}

@@ -32,6 +32,12 @@ type world struct {
 	start func() // the trunks, once the carriers are there that the test begins with
 }
 
+// sleep starts the trunks, if they are not yet, and lets time pass.
+func (w *world) sleep(d time.Duration) {
+	w.start()
+	time.Sleep(d)
+}
+
 // settle waits until nothing moves.
 func (w *world) settle() {
 	w.start()
@@ -69,7 +75,6 @@ func inWorld(t *testing.T, configs []Config, test func(w *world)) {
 			}
 		}()
 		w.set.Configure(configs)
-		time.AfterFunc(time.Nanosecond, w.start) // virtual: when the test waits for something
 		test(w)
 	})
 }
