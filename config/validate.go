@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -160,15 +161,26 @@ func (c *Config) validateUsers(p *problems) {
 	}
 }
 
+// CheckUser tells what is wrong with a user's or trunk's name: it is the user part of a URI
+// and stands in targets such as "user:1001".
+func CheckUser(name string) error {
+	if name == "" {
+		return errors.New("the name is empty")
+	}
+	if strings.ContainsAny(name, "@:;/?<>\"\\ ,") || hasControl(name) {
+		return fmt.Errorf("%q holds a character that a SIP user cannot have", name)
+	}
+	return nil
+}
+
 // unique checks the name of an entry and that it has it alone.
 func unique(p *problems, path, name string, seen map[string]int) {
 	if name == "" {
 		p.addf(path+".name", "is missing")
 		return
 	}
-	// A name is the user part of a URI and stands in targets such as "user:1001".
-	if strings.ContainsAny(name, "@:;/?<>\"\\ ,") || hasControl(name) {
-		p.addf(path+".name", "%q holds a character that a SIP user cannot have", name)
+	if err := CheckUser(name); err != nil {
+		p.addf(path+".name", "%v", err)
 	}
 	if line, ok := seen[name]; ok {
 		if line > 0 {

@@ -130,13 +130,15 @@ func (a *Attempt) Challenged(values func(header string) []string) bool {
 }
 
 // refused tells whether an answer to the same place was not good enough, and takes that
-// answer back.
+// answer back. Who has our password by another algorithm only asks again for that.
 func (a *Attempt) refused(q *question) bool {
 	i := slices.IndexFunc(a.asked, func(u *question) bool { return u.place == q.place })
-	if i >= 0 {
-		a.asked = slices.Delete(a.asked, i, i+1)
+	if i < 0 {
+		return false
 	}
-	return i >= 0
+	same := a.asked[i].algorithm == q.algorithm
+	a.asked = slices.Delete(a.asked, i, i+1)
+	return same
 }
 
 func (l *Login) remember(q *question) {

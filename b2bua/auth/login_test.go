@@ -208,3 +208,16 @@ func TestLoginByAlgorithm(t *testing.T) {
 		t.Error("MD5 is answered where SHA-256 alone may be")
 	}
 }
+
+// A far end that has our password by MD5 only asks for that after our SHA-256.
+func TestLoginIsAskedForMD5(t *testing.T) {
+	t.Parallel()
+	both, old := newFarEnd(t, "WWW-Authenticate", "r"), newFarEnd(t, "WWW-Authenticate", "r", MD5)
+	a := NewLogin("me", "p").Attempt()
+	if !a.Challenged(ask(false, both)) || !a.Challenged(ask(false, old)) || old.verdict(send(a)) != OK {
+		t.Error("the second challenge is not answered by MD5")
+	}
+	if a.Challenged(ask(false, old)) {
+		t.Error("a refused password is sent again")
+	}
+}

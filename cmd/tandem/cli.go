@@ -32,6 +32,7 @@ type cli struct {
 	Call          callCmd          `cmd:"" help:"Call a SIP URI: a test phone in the terminal."`
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
 	Registrations registrationsCmd `cmd:"" help:"List the registered phones."`
+	User          userCmd          `cmd:"" help:"Add, list and remove users kept in the store, and set passwords."`
 	Trunks        trunksCmd        `cmd:"" help:"List the trunks and how they are."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
@@ -41,6 +42,7 @@ type cli struct {
 // app is what a command's Run method gets.
 type app struct {
 	ctx            context.Context // ends with a signal, except for serve, which reads signals itself
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
 	server, token  string // of the HTTP API
@@ -54,6 +56,11 @@ var errReported = errors.New("already reported")
 
 // run is the whole program but the process around it. signals may be nil.
 func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+	return runWith(args, os.Stdin, stdout, stderr, signals)
+}
+
+// runWith is run with something else to read from.
+func runWith(args []string, stdin io.Reader, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	var c cli
 	exited, code := false, exitFine
 	parser, err := kong.New(&c,
@@ -80,7 +87,7 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 		fmt.Fprintf(stderr, "tandem: %v (see tandem --help)\n", err)
 		return exitUsage
 	}
-	a := &app{ctx: context.Background(), stdout: stdout, stderr: stderr, signals: signals, server: c.Server, token: c.Token}
+	a := &app{ctx: context.Background(), stdin: stdin, stdout: stdout, stderr: stderr, signals: signals, server: c.Server, token: c.Token}
 	if k.Selected().Name != "serve" {
 		var stop func()
 		a.ctx, stop = untilSignal(signals)
