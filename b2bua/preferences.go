@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"tandem/b2bua/transport"
 	"tandem/media"
 )
 
@@ -47,4 +48,11 @@ func (l *Leg) checkEncryption() *problem {
 		return refuse(488, "")
 	}
 	return nil
+}
+
+// browses tells whether the far end is a browser, which takes nothing but DTLS and ICE: only
+// those come by WebSocket (RFC 7118).
+func (l *Leg) browses() bool {
+	p := l.flow.Proto()
+	return (p == transport.WS || p == transport.WSS) && !l.flow.IsLoop()
 }

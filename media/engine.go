@@ -55,6 +55,9 @@ type Engine struct {
 	faults     faults
 	processors int     // by which GOMAXPROCS has been raised
 	full       limiter // of the log about ports
+	identity   *identity
+	handshakes chan struct{} // a place for each that may be under way
+	dtlsLog    limiter
 
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -75,7 +78,11 @@ func New(o Options) (*Engine, error) {
 		e.backend = defaultBackend()
 	}
 	e.epoch = e.clock.Now()
+	e.handshakes = make(chan struct{}, maxHandshakes)
 	var err error
+	if e.identity, err = newIdentity(e.epoch); err != nil {
+		return nil, err
+	}
 	if e.formats, err = formatsNamed(o.Codecs); err != nil {
 		return nil, err
 	}

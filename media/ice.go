@@ -43,7 +43,7 @@ func (n *negotiation) answerICE(offer *sdp.Session, theirs, line *sdp.Media) *ic
 
 // offerICE offers it to a browser, and again to whom we have it with.
 func (n *negotiation) offerICE(line *sdp.Media) {
-	if n.agreed == nil && !n.browser || n.agreed != nil && n.agreed.ice == nil {
+	if n.agreed == nil && !n.keys.browser || n.agreed != nil && n.agreed.ice == nil {
 		return
 	}
 	if n.ice.ufrag == "" {
@@ -158,6 +158,7 @@ func (m *stream) nominate(from netip.AddrPort, c check) {
 	n.priority, n.checked = c.priority, m.now()
 	if from != current {
 		m.latch.pin(from, m.now())
+		m.shakeHands()
 		m.startFrames()
 	}
 }

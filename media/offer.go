@@ -14,7 +14,6 @@ type negotiation struct {
 	local   netip.AddrPort
 	keys    keyring
 	ice     iceParams
-	browser bool // our first offer is to one
 	formats []*format
 	prefer  sdp.Preference
 	want    sdp.Direction // what we would like
@@ -155,7 +154,7 @@ func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, *security, er
 		if m.Type != "audio" || m.Port == 0 {
 			continue
 		}
-		secure, err := n.keys.take(m)
+		secure, err := n.keys.take(offer, m)
 		if err != nil {
 			reason = err.Error()
 			continue
@@ -201,7 +200,7 @@ func (n *negotiation) setAnswer(body []byte) error {
 	case !n.reachable(answer, theirs):
 		return fmt.Errorf("%w: an address of the other family", ErrNotAcceptable)
 	}
-	secure, err := n.keys.settle(ours, theirs)
+	secure, err := n.keys.settle(answer, ours, theirs)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotAcceptable, err)
 	}

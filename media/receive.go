@@ -12,6 +12,9 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 	case rtp.RTCP: // RFC 5761: multiplexed
 		m.receiveRTCP(b, from)
 		return
+	case rtp.DTLS:
+		m.receiveDTLS(b, from)
+		return
 	case rtp.STUN:
 		m.receiveSTUN(b, from, false)
 		return

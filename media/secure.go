@@ -3,6 +3,7 @@ package media
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,7 @@ type keying string
 const (
 	keyingOff  keying = "off"
 	keyingSDES keying = "sdes"
+	keyingDTLS keying = "dtls"
 )
 
 // security is what two sides have agreed on for an encrypted stream.
@@ -61,27 +63,38 @@ type security struct {
 	tag     int         // of the peer's a=crypto line, or of ours that it chose
 	send    srtp.Master // ours
 	receive srtp.Master
+
+	// Of DTLS, whose handshake brings the keys.
+	fingerprints []sdp.Fingerprint // of the peer's certificate: one of these
+	active       bool              // we begin the handshake
 }
 
 // keyring is the part of a negotiation that is about encryption.
 type keyring struct {
-	policy Encryption
-	own    map[srtp.Profile]srtp.Master // our keys in offers that have no answer yet, and the one agreed on
+	policy   Encryption
+	identity *identity                    // nil: no DTLS
+	browser  bool                         // our first offer is to one: it takes nothing but DTLS
+	own      map[srtp.Profile]srtp.Master // our keys in offers that have no answer yet, and the one agreed on
 }
 
 var errPlain = errors.New("media that are not encrypted")
 
 // take finds out how the peer wants a stream of its description encrypted; nil for not at all.
 // Errors say why we cannot have it.
-func (k *keyring) take(m *sdp.Media) (*security, error) {
+func (k *keyring) take(s *sdp.Session, m *sdp.Media) (*security, error) {
 	switch {
 	case !supported(m.Proto):
 		return nil, errors.New(m.Type + " over " + strconv.QuoteToASCII(m.Proto))
 	case k.policy == EncryptNever && m.IsSecure():
 		return nil, errors.New("encrypted media")
 	}
-	if k.policy != EncryptNever { // keys on a plain profile: take it encrypted, or else plain
+	if k.policy != EncryptNever && !overDTLS(m) { // keys on a plain profile: take it encrypted, or else plain
 		if sec := k.fromKeys(m); sec != nil {
+			return sec, nil
+		}
+	}
+	if m.IsSecure() { // RFC 5763 §8: older peers write RTP/SAVP(F) here as well
+		if sec := k.fromFingerprints(s, m); sec != nil {
 			return sec, nil
 		}
 	}
@@ -104,6 +117,20 @@ func (k *keyring) fromKeys(m *sdp.Media) *security {
 	return nil
 }
 
+// overDTLS tells whether a stream's profile names DTLS (RFC 5764 §8).
+func overDTLS(m *sdp.Media) bool { return strings.HasPrefix(strings.ToUpper(m.Proto), "UDP/TLS/") }
+
+// fromFingerprints takes an offer of DTLS. We wait for the peer's hello where it leaves us the
+// choice: it finds its way through a NAT to us, ours would not (against RFC 5763 §5, which has
+// the answerer begin so that media may come before the answer).
+func (k *keyring) fromFingerprints(s *sdp.Session, m *sdp.Media) *security {
+	list := strong(s.Fingerprints(m))
+	if k.identity == nil || len(list) == 0 {
+		return nil
+	}
+	return &security{keying: keyingDTLS, fingerprints: list, active: s.Setup(m) == "passive"}
+}
+
 // master is the key of an a=crypto line.
 func master(c sdp.Crypto) (srtp.Master, bool) {
 	p := srtp.ProfileNamed(c.Suite)
@@ -117,7 +144,7 @@ func master(c sdp.Crypto) (srtp.Master, bool) {
 // only add feedback, which nobody has to send.
 func supported(proto string) bool {
 	switch strings.ToUpper(proto) {
-	case "RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF":
+	case "RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF":
 		return true
 	}
 	return false
@@ -130,6 +157,13 @@ func (k *keyring) answer(sec, before *security, line *sdp.Media) {
 	if sec == nil {
 		return
 	}
+	if sec.keying == keyingDTLS {
+		if before != nil && before.keying == keyingDTLS && slices.EqualFunc(before.fingerprints, sec.fingerprints, sameFingerprint) {
+			sec.active = before.active // RFC 8842 §5.3: as it was
+		}
+		k.show(line, map[bool]string{true: "active", false: "passive"}[sec.active])
+		return
+	}
 	p := sec.receive.Profile
 	if before != nil && before.send.Profile == p {
 		sec.send = before.send
@@ -137,11 +171,20 @@ func (k *keyring) answer(sec, before *security, line *sdp.Media) {
 		sec.send = srtp.NewMaster(p)
 	}
 	k.own = map[srtp.Profile]srtp.Master{p: sec.send}
-	line.Attributes = append(line.Attributes, crypto(sec.tag, sec.send))
+	line.Attributes = append(line.Attributes, keyLine(sec.tag, sec.send))
 }
 
-// crypto is the a=crypto line that tells a key of ours.
-func crypto(tag int, m srtp.Master) sdp.Attribute {
+// show writes our certificate's fingerprint and who begins.
+func (k *keyring) show(line *sdp.Media, setup string) {
+	line.Attributes = append(line.Attributes, k.identity.fingerprint.Attribute(), sdp.Attribute{Name: "setup", Value: setup})
+}
+
+func sameFingerprint(a, b sdp.Fingerprint) bool {
+	return a.Hash == b.Hash && slices.Equal(a.Value, b.Value)
+}
+
+// keyLine is the a=crypto line that tells a key of ours.
+func keyLine(tag int, m srtp.Master) sdp.Attribute {
 	return sdp.Crypto{Tag: tag, Suite: m.Profile.String(), Secret: m.Secret()}.Attribute()
 }
 
@@ -149,15 +192,21 @@ func crypto(tag int, m srtp.Master) sdp.Attribute {
 // every algorithm that we have.
 func (k *keyring) offer(agreed *params, line *sdp.Media) {
 	if agreed != nil {
-		if sec := agreed.secure; sec != nil {
-			line.Attributes = append(line.Attributes, crypto(sec.tag, sec.send))
+		if sec := agreed.secure; sec != nil && sec.keying == keyingDTLS {
+			k.show(line, "actpass") // RFC 8842 §5.5
+		} else if sec != nil {
+			line.Attributes = append(line.Attributes, keyLine(sec.tag, sec.send))
 		}
 		return
 	}
-	switch k.policy {
-	case EncryptAlways:
+	switch {
+	case k.browser && k.policy != EncryptNever && k.identity != nil:
+		line.Proto, line.RTCPMux = "UDP/TLS/RTP/SAVPF", true
+		k.show(line, "actpass")
+		return
+	case k.policy == EncryptAlways:
 		line.Proto = "RTP/SAVP"
-	case EncryptOptional: // RFC 4568 knows no such thing; whoever does not know it ignores the lines
+	case k.policy == EncryptOptional: // RFC 4568 knows no such thing; whoever does not know it ignores the lines
 	default:
 		return
 	}
@@ -168,14 +217,21 @@ func (k *keyring) offer(agreed *params, line *sdp.Media) {
 		if _, drawn := k.own[p]; !drawn {
 			k.own[p] = srtp.NewMaster(p)
 		}
-		line.Attributes = append(line.Attributes, crypto(i+1, k.own[p]))
+		line.Attributes = append(line.Attributes, keyLine(i+1, k.own[p]))
 	}
 }
 
 // settle reads the peer's answer to ours, a line of our offer.
-func (k *keyring) settle(ours, theirs *sdp.Media) (*security, error) {
+func (k *keyring) settle(answer *sdp.Session, ours, theirs *sdp.Media) (*security, error) {
 	if !supported(theirs.Proto) {
 		return nil, fmt.Errorf("answered with %s", strconv.QuoteToASCII(theirs.Proto))
+	}
+	if _, shown := ours.Get("fingerprint"); shown {
+		sec := k.fromFingerprints(answer, theirs)
+		if sec == nil {
+			return nil, errors.New("answered without a fingerprint of its certificate")
+		}
+		return sec, nil
 	}
 	for _, offered := range ours.Cryptos() {
 		for _, c := range theirs.Cryptos() {
@@ -199,14 +255,14 @@ func CheckEncryption(offer []byte, e Encryption) error {
 	if err != nil {
 		return err
 	}
-	k := keyring{policy: e}
+	k := keyring{policy: e, identity: &identity{}}
 	var refused error
 	for i := range s.Media {
 		m := &s.Media[i]
 		if m.Type != "audio" || m.Port == 0 {
 			continue
 		}
-		if _, refused = k.take(m); refused == nil {
+		if _, refused = k.take(s, m); refused == nil {
 			return nil
 		}
 	}

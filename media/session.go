@@ -13,6 +13,7 @@ type SessionOptions struct {
 	Signalling netip.Addr    // where the peer's signalling comes from: a hint for latching
 	Codecs     []string      // in order of preference; nil: the engine's
 	Encryption Encryption    // SRTP or plain RTP
+	Browser    bool          // the first offer is one that a browser takes: DTLS and ICE, unless Encryption is EncryptNever
 	KeepAlive  bool          // send silence while there is nothing else to send
 	Timeout    time.Duration // EventTimeout after so long without a packet, unless held; 0: never
 	OnEvent    func(Event)   // called by the worker: must not block nor wait for a Session's methods
@@ -42,7 +43,7 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 	s := &Session{engine: e, opts: o, done: make(chan struct{})}
 	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
 	s.sdp = newNegotiation(s.local, formats)
-	s.sdp.keys.policy = o.Encryption
+	s.sdp.keys = keyring{policy: o.Encryption, identity: e.identity, browser: o.Browser && o.Encryption != EncryptNever}
 	s.stream = newStream(s, p)
 	return s
 }

@@ -172,6 +172,7 @@ func (m *stream) setParams(p *params) {
 		sends: p.sends, receives: p.receives}
 	m.protect(p.secure)
 	m.listenTo(p)
+	m.shakeHands()
 	m.rearmTimeout()
 	m.report.start()
 	m.startFrames()
@@ -228,6 +229,7 @@ func (m *stream) end() {
 	m.voice = nil
 	m.leaveMix()
 	m.report.bye()
+	m.unguard()
 	if m.faulted {
 		m.emit(Event{Kind: EventFailed})
 	}
