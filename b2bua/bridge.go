@@ -59,7 +59,7 @@ func (c *Call) Bridge(ctx context.Context, l *Leg, opts DialOptions) (BridgeResu
 		o.result = func(error) any {
 			return BridgeResult{State: StateCancelled, Code: 487, Reason: Phrase(487), By: c.leaver()}
 		}
-		c.join(o, l, opts)
+		c.join(o, l.now(), opts)
 	})
 	if errors.Is(err, ErrHangup) && c.State() != StateEnded {
 		return BridgeResult{State: StateFailed, Code: 480, Reason: "the leg has ended", By: ByCallee}, nil

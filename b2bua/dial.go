@@ -68,6 +68,7 @@ func (c *Call) Dial(ctx context.Context, targets []string, opts DialOptions) (*L
 		return nil, err
 	}
 	return await[*Leg](ctx, c, nil, func(o *op) {
+		o.heritable = true // the caller hears nothing of it
 		c.startDialling(&dialling{c: c, o: o, opts: opts, waiting: groups})
 	})
 }

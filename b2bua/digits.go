@@ -77,7 +77,7 @@ func (l *Leg) take() byte {
 // Flush forgets the digits that wait.
 func (l *Leg) Flush(ctx context.Context) error {
 	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
-		l.digits = nil
+		l.now().digits = nil
 		l.call().finish(o, nil, nil)
 	})
 	return err
@@ -89,11 +89,13 @@ func (l *Leg) SendDTMF(ctx context.Context, digits string) error {
 		return fmt.Errorf("send_dtmf: %q has something that is no digit", digits)
 	}
 	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)
 			return
 		}
+		o.heritable, o.inherit = true, func(*Leg) { c.finish(o, nil, nil) } // they were for the other
 		pb := l.media.SendDTMF(strings.ToUpper(digits))
 		o.stop = pb.Stop
 		c.aside(func() {

@@ -34,12 +34,14 @@ type Gathered struct {
 func (l *Leg) Gather(ctx context.Context, opts GatherOptions) (Gathered, error) {
 	opts.fill()
 	return await[Gathered](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		if err := l.ready(); err != nil {
 			l.call().finish(o, nil, err)
 			return
 		}
 		g := &gathering{l: l, o: o, opts: opts}
 		o.stop = g.stop
+		o.heritable, o.inherit = true, g.inherit
 		g.try()
 	})
 }
@@ -105,7 +107,15 @@ func (g *gathering) try() {
 	g.say(g.opts.Prompt, func() { g.wait(g.opts.Timeout) })
 }
 
-func (g *gathering) live() bool { _, ok := g.l.home.ops[g.o]; return ok }
+func (g *gathering) live() bool { _, ok := g.l.call().ops[g.o]; return ok }
+
+// inherit asks again, in the same try, whoever has taken the leg's place.
+func (g *gathering) inherit(n *Leg) {
+	g.stop()
+	g.l = n
+	g.tries--
+	g.try()
+}
 
 // attemptOpen reports whether this try still takes digits.
 func (g *gathering) attemptOpen() bool { return g.release != nil }

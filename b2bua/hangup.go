@@ -16,6 +16,7 @@ func (l *Leg) Hangup(ctx context.Context) error {
 	}
 	return c.command(ctx, func(o *op) {
 		c.finish(o, nil, nil)
+		l := l.now()
 		if l.state != legEnded {
 			l.by = ByScript
 			l.hangup(0)

@@ -36,8 +36,10 @@ func (s legState) String() string {
 type Leg struct {
 	owner atomic.Pointer[Call]
 	home  *Call // that made it; only its script may use the leg
-	seq   int
-	role  string // a, b
+
+	heir, ancestor *Leg // who has taken its place, and whose place it has taken: see succeed
+	seq            int
+	role           string // a, b
 
 	// identity in SIP
 	callID, localTag string

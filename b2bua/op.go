@@ -14,6 +14,9 @@ type op struct {
 	result func(error) any // what to return when the leg or call ended meanwhile; nil: ErrHangup
 	then   func()          // runs when it is finished
 	lasts  bool            // the end of the caller's leg does not end it
+
+	heritable bool         // it can go on for another leg in the place of its own
+	inherit   func(n *Leg) // begins it anew for that leg; nil: nothing to do
 }
 
 // finish ends o with v or err; later calls do nothing.
@@ -60,6 +63,10 @@ func await[T any](ctx context.Context, c *Call, leg *Leg, start func(o *op)) (T,
 	var zero T
 	o := &op{leg: leg, done: make(chan struct{}), ask: make(chan func(), 1)}
 	begin := do(func(c *Call) {
+		if leg != nil {
+			leg = leg.now()
+			o.leg = leg
+		}
 		c.ops[o] = struct{}{}
 		c.deserted = false
 		switch {

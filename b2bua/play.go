@@ -20,6 +20,7 @@ type PlayOptions struct {
 // or the digit that stopped it. An unanswered caller is answered first.
 func (l *Leg) Play(ctx context.Context, srcs []media.Source, opts PlayOptions) (digit string, err error) {
 	return await[string](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		if err := l.ready(); err != nil {
 			l.call().finish(o, "", err)
 			return
@@ -53,18 +54,32 @@ func (l *Leg) play(o *op, srcs []media.Source, opts PlayOptions) {
 		c.finish(o, "", nil)
 		return
 	}
-	pb := l.startPlayback(srcs, media.PlayOptions{Loop: passes(opts.Loop), Volume: opts.Volume, Seek: opts.Seek},
-		func(err error) { c.finish(o, "", err) })
-	release := l.listen(func(d byte) bool {
-		if opts.Stop == "" || !stops(d) {
-			return false
+	how := media.PlayOptions{Loop: passes(opts.Loop), Volume: opts.Volume, Seek: opts.Seek}
+	turn := 0
+	begin := func(l *Leg) {
+		turn++
+		mine := turn
+		pb := l.startPlayback(srcs, how, func(err error) {
+			if turn == mine {
+				c.finish(o, "", err)
+			}
+		})
+		release := l.listen(func(d byte) bool {
+			if opts.Stop == "" || !stops(d) {
+				return false
+			}
+			c.finish(o, string(d), nil)
+			return true
+		})
+		o.stop = func() {
+			release()
+			pb.Stop()
 		}
-		c.finish(o, string(d), nil)
-		return true
-	})
-	o.stop = func() {
-		release()
-		pb.Stop()
+	}
+	begin(l)
+	o.heritable, o.inherit = true, func(n *Leg) {
+		o.stop()
+		begin(n)
 	}
 }
 
@@ -139,6 +154,7 @@ func (l *Leg) withPlayback(ctx context.Context, f func(*media.Playback)) error {
 func (l *Leg) Sleep(ctx context.Context, d time.Duration) error {
 	c := l.home
 	_, err := await[struct{}](ctx, c, l, func(o *op) {
+		o.heritable = true
 		t := c.after(d, func() { c.finish(o, nil, nil) })
 		o.stop = func() { t.Stop() }
 	})
@@ -148,16 +164,21 @@ func (l *Leg) Sleep(ctx context.Context, d time.Duration) error {
 // Echo sends the caller its own audio until the leg ends or ctx is done.
 func (l *Leg) Echo(ctx context.Context) error {
 	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)
 			return
 		}
-		if err := media.Bridge(l.media, l.media); err != nil {
-			c.finish(o, nil, err)
-			return
+		begin := func(l *Leg) {
+			if err := media.Bridge(l.media, l.media); err != nil {
+				c.finish(o, nil, err)
+				return
+			}
+			o.stop = func() { media.Unbridge(l.media, l.media) }
 		}
-		o.stop = func() { media.Unbridge(l.media, l.media) }
+		begin(l)
+		o.heritable, o.inherit = true, begin
 	})
 	return err
 }

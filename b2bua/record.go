@@ -70,13 +70,29 @@ func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, err
 	if opts.Silence == 0 {
 		opts.Silence = 3 * time.Second
 	}
-	session, err := l.beep(ctx, opts.Beep)
-	if errors.Is(err, ErrHangup) {
-		return RecordResult{Path: opts.File, Why: "hangup"}, nil
+	for {
+		session, err := l.beep(ctx, opts.Beep)
+		if errors.Is(err, ErrHangup) {
+			return RecordResult{Path: opts.File, Why: "hangup"}, nil
+		}
+		if err != nil {
+			return RecordResult{}, err
+		}
+		r, err := l.recordFrom(ctx, session, path, opts)
+		if r.Why == "hangup" && l.replaced(ctx, session) {
+			continue // the recording is of who has taken the leg's place
+		}
+		return r, err
 	}
-	if err != nil {
-		return RecordResult{}, err
-	}
+}
+
+// replaced reports whether another leg has taken the place of the one whose media session was.
+func (l *Leg) replaced(ctx context.Context, was *media.Session) bool {
+	is, err := await[*media.Session](ctx, l.home, l, func(o *op) { l.call().finish(o, l.now().media, nil) })
+	return err == nil && is != was
+}
+
+func (l *Leg) recordFrom(ctx context.Context, session *media.Session, path string, opts RecordOptions) (RecordResult, error) {
 	// Here and not on the call's goroutine: the disk may be slow.
 	rec, err := session.Record(media.RecordOptions{Path: path, Max: opts.Max, Silence: max(opts.Silence, 0)})
 	if errors.Is(err, media.ErrClosed) {
@@ -102,11 +118,13 @@ func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, err
 // beep answers if need be and plays the beep, if wanted.
 func (l *Leg) beep(ctx context.Context, wanted bool) (*media.Session, error) {
 	return await[*media.Session](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		c := l.call()
 		if err := l.ready(); err != nil {
 			c.finish(o, nil, err)
 			return
 		}
+		o.heritable, o.inherit = true, func(n *Leg) { c.finish(o, n.media, nil) }
 		tone, err := media.ParseTone("beep")
 		if !wanted || err != nil {
 			c.finish(o, l.media, nil)
@@ -121,8 +139,10 @@ func (l *Leg) beep(ctx context.Context, wanted bool) (*media.Session, error) {
 // (""), or of the leg ("hangup").
 func (l *Leg) whileRecording(ctx context.Context, rec *media.Recording, opts RecordOptions) (why string, err error) {
 	return await[string](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		c := l.call()
 		c.recorded(opts.File)
+		o.heritable, o.inherit = true, func(*Leg) { c.finish(o, "hangup", nil) } // it begins anew
 		o.result = func(error) any { return "hangup" }
 		o.stop = l.listen(func(d byte) bool {
 			if opts.Finish == "" || !strings.Contains(opts.Finish, string(d)) {

@@ -71,6 +71,10 @@ func (e *replaceWanted) apply(c *Call) {
 		return
 	}
 	q := c.partner(r)
+	if q == nil {
+		c.wantParty(e, &transfer{moved: r, place: func(n *Leg) { c.succeed(r, n) }})
+		return
+	}
 	if q == c.caller && !e.stays {
 		c.wantParty(e, &transfer{by: r, moved: q})
 		return
@@ -123,7 +127,7 @@ func (c *Call) mayReplace(e *replaceWanted) *Failure {
 		return nil
 	case e.earlyOnly:
 		return failure(486, "")
-	case c.partner(r) == nil:
+	case c.partner(r) == nil && !c.heritable(r):
 		return failure(480, "Nobody to Take Over")
 	}
 	return nil
@@ -158,6 +162,9 @@ func (e *partyWanted) apply(c *Call) {
 	c.released(by)
 	c.meet(e.kin)
 	c.unjoin(by)
+	if t.moved == c.caller { // whose end is that of all others: who leaves does so by itself
+		t.leave()
+	}
 	c.give(t.moved, e.to)
 	e.answered = true
 	t.leave()

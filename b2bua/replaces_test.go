@@ -133,15 +133,24 @@ func TestReplacesOfWhatHasEnded(t *testing.T) {
 	})
 }
 
-func TestReplacesOfALegThatTalksToNobody(t *testing.T) {
-	inWorld(t, answering, func(w *world) {
-		a, n := w.peer(1), w.peer(7)
+// A caller that waits for somebody to answer hears that from us: nobody can take its place yet.
+func TestReplacesOfALegThatIsBeingConnected(t *testing.T) {
+	inWorld(t, func(ctx context.Context, c *Call) error {
+		if err := c.Answer(ctx, nil); err != nil {
+			return err
+		}
+		return toBob(ctx, c)
+	}, func(w *world) {
+		a, b, n := w.peer(1), w.peer(2), w.peer(7)
 		a.talks("700")
+		invite := b.request(sip.INVITE)
 		n.send("INVITE", "700", n.body, "Replaces: "+replacesOf(a))
 		n.response(100)
 		n.response(480)
 		n.refused()
-		a.hangsUp()
+		b.answer(invite, 200, "b", b.body)
+		b.request(sip.ACK)
+		talking(a, b)
 	})
 }
 

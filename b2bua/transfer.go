@@ -201,7 +201,9 @@ func (t *transfer) complete(n *Leg) {
 		return
 	}
 	t.stop()
-	c.note("", "transfer", p.name()+" is connected with "+n.address().URI)
+	if t.place == nil {
+		c.note("", "transfer", p.name()+" is connected with "+n.address().URI)
+	}
 	j := c.joined
 	t.tell(200, "OK", nil)
 	switch {

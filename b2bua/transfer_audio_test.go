@@ -32,6 +32,7 @@ type office struct {
 	addr   netip.AddrPort
 	engine *media.Engine
 	phones map[string]*desk
+	script map[string]handler // of numbers that ring no phone
 }
 
 // desk is a phone that plays its own tone in every call it has.
@@ -42,9 +43,9 @@ type desk struct {
 	news []string // what NOTIFY told
 }
 
-func newOffice(t *testing.T, tones map[string]int) *office {
+func newOffice(t *testing.T, tones map[string]int, scripts map[string]handler) *office {
 	t.Helper()
-	o := &office{t: t, phones: map[string]*desk{}}
+	o := &office{t: t, phones: map[string]*desk{}, script: scripts}
 	for name, hz := range tones {
 		d := &desk{hz: hz}
 		p, err := phone.New(phone.Options{User: name, OnRequest: d.request, Listen: []transport.Endpoint{
@@ -102,6 +103,9 @@ func (o *office) close() {
 }
 
 func (o *office) serve(ctx context.Context, c *Call) error {
+	if h := o.script[c.Number()]; h != nil {
+		return h(ctx, c)
+	}
 	_, err := c.BridgeTo(ctx, []string{o.phones[c.Number()].URI()}, DialOptions{})
 	return err
 }
@@ -149,7 +153,9 @@ func (o *office) sing(c *phone.Call, name string) {
 }
 
 // hears records a call and fails unless the sound is that of the named phone.
-func (o *office) hears(c *phone.Call, name string) {
+func (o *office) hears(c *phone.Call, name string) { o.t.Helper(); o.hearsTone(c, o.phones[name].hz) }
+
+func (o *office) hearsTone(c *phone.Call, hz int) {
 	o.t.Helper()
 	path := filepath.Join(o.t.TempDir(), "heard.wav")
 	rec, err := c.Record(path)
@@ -159,6 +165,12 @@ func (o *office) hears(c *phone.Call, name string) {
 	time.Sleep(700 * time.Millisecond) // the sound itself takes that long
 	rec.Stop()
 	<-rec.Done()
+	o.sounds(path, hz)
+}
+
+// sounds fails unless what is in a file is one tone.
+func (o *office) sounds(path string, hz int) {
+	o.t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		o.t.Fatal(err)
@@ -168,9 +180,8 @@ func (o *office) hears(c *phone.Call, name string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	want := float64(o.phones[name].hz)
-	if got := hear.Tone(audio.PCM, audio.Rate); got.Hz < want-5 || got.Hz > want+5 || got.Share < 0.9 {
-		o.t.Errorf("heard %+v, want %v Hz of %s", got, want, name)
+	if got := hear.Tone(audio.PCM, audio.Rate); got.Hz < float64(hz)-5 || got.Hz > float64(hz)+5 || got.Share < 0.9 {
+		o.t.Errorf("heard %+v, want %v Hz", got, hz)
 	}
 }
 
@@ -198,7 +209,7 @@ func TestTransferredHearEachOther(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	o := newOffice(t, map[string]int{"alice": 440, "bob": 620, "carol": 880})
+	o := newOffice(t, map[string]int{"alice": 440, "bob": 620, "carol": 880}, nil)
 	a, b := o.calls(ctx, "alice", "bob")
 	o.hears(a, "bob")
 	o.hears(b, "alice")
@@ -239,22 +250,28 @@ func (o *office) unbroken(c *phone.Call) {
 	}
 }
 
+// joins brings together those that a phone has on two lines (RFC 5589 §7).
+func (o *office) joins(ctx context.Context, line, consultation *phone.Call) {
+	o.t.Helper()
+	r := dialog.Replaces{ID: dialog.ID{CallID: consultation.CallID(), LocalTag: consultation.RemoteTag(), RemoteTag: dialog.FromTag(consultation.Invite())}}
+	to := sip.NewHeader("Refer-To", fmt.Sprintf("<sip:%s?Replaces=%s>", o.addr, url.QueryEscape(r.String())))
+	if _, err := line.Request(ctx, sip.REFER, "", nil, to); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
 func TestAttendedTransferredHearEachOther(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	o := newOffice(t, map[string]int{"alice": 440, "bob": 620, "carol": 880})
+	o := newOffice(t, map[string]int{"alice": 440, "bob": 620, "carol": 880}, nil)
 	a, b := o.calls(ctx, "alice", "bob")
 	if err := b.Hold(ctx); err != nil {
 		t.Fatal(err)
 	}
 	consultation, c := o.calls(ctx, "bob", "carol")
 	o.hears(consultation, "carol")
-	r := dialog.Replaces{ID: dialog.ID{CallID: consultation.CallID(), LocalTag: consultation.RemoteTag(), RemoteTag: dialog.FromTag(consultation.Invite())}}
-	to := sip.NewHeader("Refer-To", fmt.Sprintf("<sip:%s?Replaces=%s>", o.addr, url.QueryEscape(r.String())))
-	if _, err := b.Request(ctx, sip.REFER, "", nil, to); err != nil {
-		t.Fatal(err)
-	}
+	o.joins(ctx, b, consultation)
 	o.told("bob")
 	<-consultation.Done()
 	o.hears(a, "carol")

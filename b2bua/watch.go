@@ -37,6 +37,7 @@ func (c *Call) Watch(f func(Happening)) (stop func()) {
 
 // happened tells the watchers.
 func (c *Call) happened(h Happening) {
+	h.Leg = h.Leg.origin()
 	c.watchers.mu.Lock()
 	defer c.watchers.mu.Unlock()
 	for _, f := range c.watchers.funcs {
