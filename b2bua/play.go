@@ -138,6 +138,7 @@ func (l *Leg) SeekPlaying(ctx context.Context, d time.Duration) error {
 // withPlayback does something to what plays; ErrState if nothing does.
 func (l *Leg) withPlayback(ctx context.Context, f func(*media.Playback)) error {
 	pb, err := await[*media.Playback](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		if l.playing == nil {
 			l.call().finish(o, nil, ErrState)
 			return

@@ -264,7 +264,7 @@ func TestTransferredIntoAScript(t *testing.T) {
 				o.hearsTone(a, tc.hz)
 			} else {
 				time.Sleep(2 * time.Second) // of Alice's
-				_ = a.Press(ctx, "#") // the call ends before the key is up
+				_ = a.Press(ctx, "#")       // the call ends before the key is up
 				r := <-done
 				if r.Why != "finish" || r.Seconds < 1 {
 					t.Errorf("recorded: %+v", r)
