@@ -75,7 +75,7 @@ type Call struct {
 	mediaTimeout bool
 	recordDone   bool
 	broken       bool   // a panic has ended it
-	recording    string // the first one, below the recordings folder
+	recording    string // below the recordings folder, a line each
 }
 
 // Side is who ended something.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"tandem/media"
@@ -250,9 +252,15 @@ func (c *Call) flags(r *store.Call) string {
 	return store.JoinFlags(flags...)
 }
 
-// recorded notes the first recording of the call.
+// recorded notes a recording of the call; a line each, for retention removes them all.
 func (c *Call) recorded(file string) {
-	if c.recording == "" {
+	switch {
+	case c.recording == "":
 		c.recording = file
+	case len(c.recording) < maxRecordings && !slices.Contains(strings.Split(c.recording, "\n"), file):
+		c.recording += "\n" + file
 	}
 }
+
+// maxRecordings bounds the names kept in a record, in bytes.
+const maxRecordings = 64 << 10

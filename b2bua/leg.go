@@ -96,6 +96,7 @@ type Leg struct {
 	ear          func(digit byte) bool // the op that takes digits as they come; true: taken
 	ears         int                   // how many have listened
 	playing      *media.Playback
+	taping       *taping // its conversation is being recorded
 	dialling     *dialling
 	released     bool
 	inviteTx     int  // how many INVITEs we have sent before the one under way

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -57,12 +56,9 @@ func (s *Server) RecordingPath(file string) (string, error) {
 
 // Record records what the leg says into a WAV file. The file is kept at a hangup too.
 func (l *Leg) Record(ctx context.Context, opts RecordOptions) (RecordResult, error) {
-	path, err := l.home.server.RecordingPath(opts.File)
+	path, err := l.home.server.recordingFile(opts.File)
 	if err != nil {
 		return RecordResult{}, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return RecordResult{}, fmt.Errorf("record %s: %w", opts.File, err)
 	}
 	if opts.Max <= 0 {
 		opts.Max = time.Minute

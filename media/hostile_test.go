@@ -104,7 +104,7 @@ func TestRingWrapsAndFills(t *testing.T) {
 	var buf [maxPacket]byte
 	in, out := 0, 0
 	for round := range 50 {
-		for r.put(piece{int64(in), aLaw, sound(in)[:100+in%60]}) {
+		for r.put(piece{int64(in), SideHeard, 1, sound(in)[:100+in%60]}) {
 			in++
 		}
 		if in-out < 300 {
@@ -115,7 +115,7 @@ func TestRingWrapsAndFills(t *testing.T) {
 			if !ok {
 				break
 			}
-			if p.at != int64(out) || p.law != aLaw || !bytes.Equal(p.payload, sound(out)[:100+out%60]) {
+			if p.at != int64(out) || p.side != SideHeard || p.format != 1 || !bytes.Equal(p.payload, sound(out)[:100+out%60]) {
 				t.Fatalf("piece %d came out as %+v", out, p)
 			}
 			out++
@@ -135,18 +135,18 @@ func TestRingWrapsAndFills(t *testing.T) {
 func TestTapeOverLongGaps(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/x.wav"
-	tp, err := newTape(path, 8000)
+	tp, err := newTape(RecordOptions{Path: path}, 8000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	quiet := muLawOf(make([]int16, 160))
 	voice := muLawOf(ramp(160, 5))
-	tp.lay(piece{1000, muLaw, voice})
+	tp.lay(piece{1000, SidePeer, uint8(formatNamed("PCMU").index), voice})
 	tp.write(false)
-	tp.lay(piece{200, muLaw, voice})     // only its place is left: it is not written yet
-	tp.lay(piece{500_000, muLaw, voice}) // a minute later
-	tp.lay(piece{499_900, muLaw, quiet}) // a straggler
-	tp.lay(piece{10, muLaw, voice})      // hopelessly late
+	tp.lay(piece{200, SidePeer, uint8(formatNamed("PCMU").index), voice})     // only its place is left: it is not written yet
+	tp.lay(piece{500_000, SidePeer, uint8(formatNamed("PCMU").index), voice}) // a minute later
+	tp.lay(piece{499_900, SidePeer, uint8(formatNamed("PCMU").index), quiet}) // a straggler
+	tp.lay(piece{10, SidePeer, uint8(formatNamed("PCMU").index), voice})      // hopelessly late
 	if err := tp.close(600_000); err != nil {
 		t.Fatal(err)
 	}

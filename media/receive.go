@@ -65,8 +65,8 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	case payloadEvent:
 		m.hear(h, payload, meaning.clock)
 	case payloadAudio:
-		if m.record != nil {
-			m.record.take(h, payload, meaning.format)
+		if len(m.tapes) > 0 {
+			m.recordPacket(SidePeer, h, payload, meaning.format)
 		}
 	}
 	if m.peer != nil && m.known.receives {

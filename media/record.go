@@ -12,10 +12,23 @@ import (
 
 // RecordOptions of Session.Record.
 type RecordOptions struct {
-	Path    string        // of the WAV file to make; its folder must be there
+	Path    string        // of the file to make, Ogg/Opus if it ends in .opus or .ogg, else WAV; its folder must be there
+	Side    Side          // whose voice
+	Stereo  bool          // of both sides: the peer left, what it hears right; else they are mixed
+	Skip    bool          // a pause leaves nothing in the file, rather than silence
 	Max     time.Duration // ends by "max"; 0: no limit
-	Silence time.Duration // ends by "silence" after so much of it; 0: never
+	Silence time.Duration // ends by "silence" after so much of it from the peer; 0: never
 }
+
+// Side is a direction of a session's sound.
+type Side uint8
+
+// The sides of a session.
+const (
+	SidePeer  Side = iota // what the peer says
+	SideHeard             // what it hears
+	SideBoth
+)
 
 // Why a recording ended.
 const (
@@ -42,7 +55,7 @@ type RecordResult struct {
 	Err     error   // of the file
 }
 
-// Recording is one leg's sound on its way into a file.
+// Recording is a session's sound on its way into a file.
 type Recording struct {
 	session *Session
 	done    chan struct{}
@@ -77,18 +90,32 @@ func (r *Recording) Result() RecordResult {
 func (r *Recording) Stop() { r.stop(recordStopped) }
 
 func (r *Recording) stop(why string) {
+	r.onStream(func(rec *recorder) { rec.stream.endRecording(rec, why) })
+}
+
+// Pause keeps what follows out of the file.
+func (r *Recording) Pause() { r.onStream((*recorder).pause) }
+
+// Resume ends a pause.
+func (r *Recording) Resume() { r.onStream((*recorder).resume) }
+
+// onStream does something to the worker's side of the recording while it runs.
+func (r *Recording) onStream(f func(*recorder)) {
 	r.session.post(func(m *stream) {
-		if m.record != nil && m.record.recording == r {
-			m.endRecording(why)
+		for _, rec := range m.tapes {
+			if rec.recording == r {
+				f(rec)
+				return
+			}
 		}
 	})
 }
 
-// Record writes what the peer says to a 16-bit mono WAV file, from now on; a recording
-// that was running is stopped. It makes the file itself, so it waits for the disk.
+// Record writes what the peer says, or hears, or both, from now on, whoever it is bridged
+// with. It makes the file itself, so it waits for the disk.
 func (s *Session) Record(o RecordOptions) (*Recording, error) {
 	rate := s.format().SampleRate
-	tape, err := newTape(o.Path, rate)
+	tape, err := newTape(o, rate)
 	if err != nil {
 		return nil, err
 	}
@@ -119,14 +146,22 @@ type recorder struct {
 	options   RecordOptions
 	stream    *stream
 	start     time.Time
-	sound     time.Time // last heard
+	paused    time.Time // since when; zero: it is not
+	skipped   time.Duration
+	sound     time.Time // last heard from the peer
 	timer     timer
+	listening bool // for it, where a packet does not show how loud it is
 
+	places [2]place // of the peer's packets and of ours
+	pcm    [maxPacket]int16
+}
+
+// place is where the packets of one side belong in time.
+type place struct {
 	ssrc     uint32
 	anchored bool
 	stamp    uint32 // the timestamp that belongs
 	at       int64  // to this sample
-	pcm      [maxPacket]int16
 }
 
 func (m *stream) startRecording(r *Recording, o RecordOptions) {
@@ -134,27 +169,30 @@ func (m *stream) startRecording(r *Recording, o RecordOptions) {
 		r.finish(0, recordHangup)
 		return
 	}
-	m.endRecording(recordStopped)
-	m.record = &recorder{recording: r, options: o, stream: m, start: m.now(), sound: m.now()}
-	m.record.timer = timer{stream: m, run: (*stream).limitRecording}
-	m.limitRecording()
+	rec := &recorder{recording: r, options: o, stream: m, start: m.now(), sound: m.now()}
+	rec.timer = timer{stream: m, run: func(*stream) { rec.limit() }}
+	m.tapes = append(m.tapes, rec)
+	rec.limit()
 }
 
-// limitRecording ends the recording when it is long or silent enough, else sets the timer
-// for when it may be.
-func (m *stream) limitRecording() {
-	r := m.record
+// limit ends the recording when it is long or silent enough, else sets the timer for when
+// it may be.
+func (r *recorder) limit() {
+	m := r.stream
+	if !r.paused.IsZero() {
+		return // resume looks again
+	}
 	var at time.Time
 	if r.options.Max > 0 {
-		if at = r.start.Add(r.options.Max); !m.now().Before(at) {
-			m.endRecording(recordMax)
+		if at = r.start.Add(r.skipped + r.options.Max); !m.now().Before(at) {
+			m.endRecording(r, recordMax)
 			return
 		}
 	}
 	if r.options.Silence > 0 {
 		quiet := r.sound.Add(r.options.Silence)
 		if !m.now().Before(quiet) {
-			m.endRecording(recordSilence)
+			m.endRecording(r, recordSilence)
 			return
 		}
 		if at.IsZero() || quiet.Before(at) {
@@ -166,52 +204,116 @@ func (m *stream) limitRecording() {
 	}
 }
 
-func (m *stream) endRecording(why string) {
-	r := m.record
-	if r == nil {
+func (r *recorder) pause() {
+	if r.paused.IsZero() {
+		r.paused = r.stream.now()
+		r.stream.disarm(&r.timer)
+	}
+}
+
+func (r *recorder) resume() {
+	if r.paused.IsZero() {
 		return
 	}
-	m.record = nil
-	m.disarm(&r.timer)
-	length := r.elapsed()
-	if limit := r.samples(r.options.Max); limit > 0 {
-		length = min(length, limit)
+	if r.options.Skip {
+		r.skipped += r.stream.now().Sub(r.paused)
 	}
-	r.recording.finish(length, why)
-	m.emit(Event{Kind: EventRecorded, Recording: r.recording})
+	r.paused, r.sound = time.Time{}, r.stream.now()
+	for i := range r.places {
+		r.places[i].anchored = false
+	}
+	r.limit()
+}
+
+func (m *stream) endRecording(r *recorder, why string) {
+	for i, have := range m.tapes {
+		if have == r {
+			m.tapes = append(m.tapes[:i:i], m.tapes[i+1:]...)
+			m.disarm(&r.timer)
+			if r.listening {
+				m.unlisten(r)
+			}
+			length := r.elapsed()
+			if limit := r.samples(r.options.Max); limit > 0 {
+				length = min(length, limit)
+			}
+			r.recording.finish(length, why)
+			m.emit(Event{Kind: EventRecorded, Recording: r.recording})
+			return
+		}
+	}
+}
+
+func (m *stream) endRecordings(why string) {
+	for len(m.tapes) > 0 {
+		m.endRecording(m.tapes[0], why)
+	}
 }
 
 func (r *recorder) samples(d time.Duration) int64 {
 	return int64(d/time.Millisecond) * int64(r.recording.rate) / 1000
 }
 
-func (r *recorder) elapsed() int64 { return r.samples(r.stream.now().Sub(r.start)) }
+// elapsed is how far the file has come, in samples.
+func (r *recorder) elapsed() int64 {
+	now := r.stream.now()
+	if !r.paused.IsZero() && r.options.Skip {
+		now = r.paused
+	}
+	return r.samples(now.Sub(r.start) - r.skipped)
+}
+
+// recordPacket gives a packet of one side to all who record it.
+func (m *stream) recordPacket(side Side, h rtp.Header, payload []byte, f *format) {
+	for _, r := range m.tapes {
+		if r.options.Side == side || r.options.Side == SideBoth {
+			r.take(side, h, payload, f)
+		}
+	}
+}
 
 // take puts a packet's sound where it belongs in time: by its timestamp, so that jitter
 // leaves no trace and losses leave their silence.
-func (r *recorder) take(h rtp.Header, payload []byte, f *format) {
-	if f.law == noLaw || len(payload) > len(r.pcm) {
+func (r *recorder) take(side Side, h rtp.Header, payload []byte, f *format) {
+	if len(payload) > len(r.pcm) || !r.paused.IsZero() {
 		return
 	}
+	p := &r.places[side]
 	now := r.elapsed()
-	at := r.at + int64(int32(h.Timestamp-r.stamp))*int64(r.recording.rate)/int64(f.ClockRate)
-	if drift := at - now; !r.anchored || h.SSRC != r.ssrc || max(drift, -drift) > r.samples(maxDrift) {
-		r.anchored, r.ssrc, at = true, h.SSRC, now
+	at := p.at + int64(int32(h.Timestamp-p.stamp))*int64(r.recording.rate)/int64(f.ClockRate)
+	if drift := at - now; !p.anchored || h.SSRC != p.ssrc || max(drift, -drift) > r.samples(maxDrift) {
+		p.anchored, p.ssrc, at = true, h.SSRC, now
 	}
-	r.stamp, r.at = h.Timestamp, at
-	if r.options.Silence > 0 && r.loud(payload, f) {
-		r.sound = r.stream.now()
+	p.stamp, p.at = h.Timestamp, at
+	if r.options.Silence > 0 && side == SidePeer {
+		r.weigh(payload, f)
 	}
-	if !r.recording.ring.put(piece{at, f.law, payload}) {
+	if !r.recording.ring.put(piece{at, side, uint8(f.index), payload}) {
 		r.recording.lost.Add(1)
 	}
 	r.stream.session.engine.disk.filled(&r.recording.ring)
 }
 
-func (r *recorder) loud(payload []byte, f *format) bool {
-	pcm := r.pcm[:len(payload)]
-	expand(pcm, payload, f.law)
-	return codec.Level(pcm) > silenceLevel
+// weigh looks whether the peer is silent. Where a packet shows it only when it has been
+// decoded in its turn, the ear does that.
+func (r *recorder) weigh(payload []byte, f *format) {
+	switch {
+	case f.law != noLaw:
+		pcm := r.pcm[:len(payload)]
+		expand(pcm, payload, f.law)
+		r.level(pcm)
+	case !r.listening:
+		r.listening = true
+		r.stream.listen(r, rate8)
+	}
+}
+
+func (r *recorder) hear(_ *stream, f *pcmFrame) { r.level(f.pcm) }
+
+func (r *recorder) level(pcm []int16) {
+	if codec.Level(pcm) > silenceLevel {
+		r.sound = r.stream.now()
+	}
 }
 
 func expand(pcm []int16, payload []byte, l law) {

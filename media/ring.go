@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// ringSize is the room for packets on their way to the disk: 7 s of G.711.
+// ringSize is the room for packets on their way to the disk: 7 s of G.711 from one side.
 const ringSize = 64 << 10
 
 // ring takes packets from a worker to the disk goroutine without a lock: one side puts,
@@ -16,14 +16,15 @@ type ring struct {
 	data [ringSize]byte
 }
 
-// piece is some sound and where it belongs, in samples since the recording began.
+// piece is a packet's sound and where it belongs, in samples since the recording began.
 type piece struct {
 	at      int64
-	law     law
+	side    Side
+	format  uint8 // its index
 	payload []byte
 }
 
-const pieceHeader = 8 + 1 + 2
+const pieceHeader = 8 + 1 + 1 + 2
 
 // put copies a piece in; false if there is no room, and nothing has changed.
 func (r *ring) put(p piece) bool {
@@ -33,8 +34,8 @@ func (r *ring) put(p piece) bool {
 	}
 	var h [pieceHeader]byte
 	binary.LittleEndian.PutUint64(h[:], uint64(p.at))
-	h[8] = byte(p.law)
-	binary.LittleEndian.PutUint16(h[9:], uint16(len(p.payload)))
+	h[8], h[9] = byte(p.side), p.format
+	binary.LittleEndian.PutUint16(h[10:], uint16(len(p.payload)))
 	r.copyIn(head, h[:])
 	r.copyIn(head+pieceHeader, p.payload)
 	r.head.Store(head + pieceHeader + uint64(len(p.payload)))
@@ -49,10 +50,10 @@ func (r *ring) take(buf []byte) (piece, bool) {
 	}
 	var h [pieceHeader]byte
 	r.copyOut(h[:], tail)
-	n := int(binary.LittleEndian.Uint16(h[9:]))
+	n := int(binary.LittleEndian.Uint16(h[10:]))
 	r.copyOut(buf[:n], tail+pieceHeader)
 	r.tail.Store(tail + pieceHeader + uint64(n))
-	return piece{int64(binary.LittleEndian.Uint64(h[:])), law(h[8]), buf[:n]}, true
+	return piece{int64(binary.LittleEndian.Uint64(h[:])), Side(h[8]), h[9], buf[:n]}, true
 }
 
 func (r *ring) copyIn(at uint64, b []byte) {

@@ -17,7 +17,7 @@ type stream struct {
 	p      *params // nil before offer and answer
 	guard  *guard  // nil: nothing is encrypted
 	peer   *stream // bridged with; itself: echo
-	record *recorder
+	tapes  []*recorder
 	play   *player
 	keys   []*keyJob
 	worker *worker
@@ -193,6 +193,10 @@ func (m *stream) send(h rtp.Header, n int) {
 		return
 	}
 	b := m.worker.tx[:rtp.HeaderSize+n]
+	if len(m.tapes) > 0 && h.PayloadType == m.known.payload {
+		h.SSRC = m.tx.ssrc
+		m.recordPacket(SideHeard, h, b[rtp.HeaderSize:], m.known.format)
+	}
 	h.Put(b)
 	sealed := m.sealRTP(b)
 	if len(sealed) == 0 {
@@ -225,7 +229,7 @@ func (m *stream) end() {
 	m.unbridge()
 	m.endPlayback(ErrClosed)
 	m.endKeys(ErrClosed)
-	m.endRecording(recordHangup)
+	m.endRecordings(recordHangup)
 	m.voice = nil
 	m.leaveMix()
 	m.report.bye()
@@ -253,8 +257,8 @@ func (m *stream) release() {
 
 func (m *stream) timers() []*timer {
 	list := []*timer{&m.frame, &m.watch, &m.hearing.lost, &m.report.timer}
-	if m.record != nil {
-		list = append(list, &m.record.timer)
+	for _, r := range m.tapes {
+		list = append(list, &r.timer)
 	}
 	if m.ear != nil {
 		list = append(list, &m.ear.timer)

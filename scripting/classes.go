@@ -18,7 +18,7 @@ func aliases() []alias {
 func classes() []class {
 	return []class{
 		callClass(), legClass(), addressClass(), sourceClass(),
-		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(),
+		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(), tapeOptions(),
 		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(), httpOptions(), responseClass(), contactClass(), notifyOptions(), liveCallClass(),
 		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
@@ -43,8 +43,8 @@ func callClass() class {
 			answerMethods(),
 			[]function{playFunction("call"), gatherFunction("call"), menuFunction(), sayFunction("call"), recordFunction(),
 				sendDTMFFunction("call"), flushFunction(), sleepFunction(), echoFunction()},
-			playingFunctions(), dialMethods(), carryMethods(), []function{onFunction()},
-			notBuilt("start_recording", "pause_recording", "resume_recording", "stop_recording", "park", "conference", "queue", "stream"),
+			playingFunctions(), tapeFunctions(), dialMethods(), carryMethods(), []function{onFunction()},
+			notBuilt("park", "conference", "queue", "stream"),
 		),
 	}
 }

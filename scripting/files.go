@@ -7,8 +7,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
+
+	"tandem/media/soundfile"
 )
 
 // maxFile bounds a script file: gopher-lua compiles by recursion.
@@ -146,8 +149,8 @@ func (f files) promptNames() []string {
 		}
 		entries, _ := fs.ReadDir(fsys, "prompts") // none is as good as an empty one
 		for _, e := range entries {
-			if name, ok := strings.CutSuffix(e.Name(), ".wav"); ok {
-				names = append(names, name)
+			if ending := path.Ext(e.Name()); slices.Contains(soundfile.Endings(), ending) {
+				names = append(names, strings.TrimSuffix(e.Name(), ending))
 			}
 		}
 	}

@@ -184,8 +184,8 @@ func (l *linter) prompts(typ string, e ast.Expr) {
 		if strings.ContainsAny(name, ":/") || name == "none" {
 			return
 		}
-		if path.Ext(name) == "" {
-			name += ".wav"
+		if path.Ext(name) == "" && slices.Contains(l.files.promptNames(), name) {
+			return
 		}
 		if _, _, err := l.files.open("prompts/" + name); err != nil {
 			l.say(e.Line(), "no prompt "+e.Value+" in prompts/"+didYouMean(e.Value, l.files.promptNames()))

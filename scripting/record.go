@@ -3,7 +3,6 @@ package scripting
 import (
 	"context"
 	"errors"
-	"path"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -21,15 +20,15 @@ func recordOptions() class {
 }
 
 func recordResult() class {
-	return class{name: "Recording", doc: "What call:record made.", fields: []field{
+	return class{name: "Recording", doc: "What record and stop_recording made.", fields: []field{
 		{"path", "string", "to play it by"},
 		{"seconds", "number", "how long it is"},
-		{"why", `"finish"|"silence"|"max"|"hangup"`, "what ended it"},
+		{"why", `"finish"|"silence"|"max"|"hangup"|"stopped"`, "what ended it"},
 	}}
 }
 
 func recordFunction() function {
-	return function{name: "record", params: []field{{"file", "string", "below the recordings folder; .wav is added if there is no ending"}, {"options?", "RecordOptions", ""}},
+	return function{name: "record", params: []field{fileParameter(), {"options?", "RecordOptions", ""}},
 		returns: []field{{"recording", "Recording?", "or nil and what went wrong"}},
 		doc:     "Records what the caller says. When the caller hangs up the file is kept, and why is \"hangup\".",
 		example: "local message = call:record(\"messages/\" .. call.id, { max = 120 })\nif message and message.seconds > 1 then log.info(\"message\", { file = message.path }) end",
@@ -41,11 +40,8 @@ func callRecord(s *state, L *lua.LState) int {
 	leg, file := a.receiver(), a.str(1, "file")
 	o := a.options(2, recordOptions())
 	opts := b2bua.RecordOptions{
-		File: file, Max: positive(o.seconds("max", defaultRecord)), Silence: o.seconds("silence", defaultSilence),
+		File: recordingName(file), Max: positive(o.seconds("max", defaultRecord)), Silence: o.seconds("silence", defaultSilence),
 		Finish: a.keys("option finish", o.str("finish", "#"), false), Beep: o.boolean("beep", true),
-	}
-	if path.Ext(file) == "" {
-		opts.File += ".wav"
 	}
 	if opts.Silence == 0 {
 		opts.Silence = -1
@@ -61,11 +57,7 @@ func callRecord(s *state, L *lua.LState) int {
 	case err != nil:
 		return a.trouble(err)
 	}
-	t := newTable(0, 3)
-	t.RawSetString("path", lua.LString(res.Path))
-	t.RawSetString("seconds", lua.LNumber(res.Seconds))
-	t.RawSetString("why", lua.LString(res.Why))
-	return push(L, t)
+	return push(L, recordingTable(res))
 }
 
 const (

@@ -14,6 +14,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"tandem/media"
+	"tandem/media/soundfile"
 )
 
 // clips keeps the prompts that have been read, for all calls. A prompt edited on disk is
@@ -37,7 +38,7 @@ type cachedClip struct {
 // maxClips bounds the prompts kept.
 const maxClips = 4096
 
-// load reads a WAV file, or finds it read.
+// load reads a sound file, or finds it read.
 func (c *clips) load(fsys fs.FS, key clipKey, info fs.FileInfo) (*media.Clip, error) {
 	c.mu.Lock()
 	have, ok := c.all[key]
@@ -66,15 +67,19 @@ func (e *Engine) sound(f files, name string) (media.Source, error) {
 	if !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") {
 		return nil, fmt.Errorf("%q %w", name, errName)
 	}
-	file := name
-	if path.Ext(file) == "" {
-		file += ".wav"
+	names := []string{name}
+	if path.Ext(name) == "" {
+		for _, ending := range soundfile.Endings() {
+			names = append(names, name+ending)
+		}
 	}
-	prompt := path.Join("prompts", file)
-	if fsys, info, err := f.open(prompt); err == nil {
-		return e.clips.load(fsys, clipKey{fsys == f.shipped, prompt}, info)
+	for _, file := range names {
+		prompt := path.Join("prompts", file)
+		if fsys, info, err := f.open(prompt); err == nil {
+			return e.clips.load(fsys, clipKey{fsys == f.shipped, prompt}, info)
+		}
 	}
-	return e.recording(name, file)
+	return e.recording(names...)
 }
 
 // recording reads a recording; a link that leads out of their folder is not followed.

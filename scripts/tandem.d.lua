@@ -139,7 +139,7 @@ function Call:say(text, options) end
 ---local message = call:record("messages/" .. call.id, { max = 120 })
 ---if message and message.seconds > 1 then log.info("message", { file = message.path }) end
 ---```
----@param file string below the recordings folder; .wav is added if there is no ending
+---@param file string below the recordings folder; .wav or .opus says the format, .wav is added if there is no ending
 ---@param options? RecordOptions
 ---@return Recording? recording or nil and what went wrong
 function Call:record(file, options) end
@@ -204,6 +204,39 @@ function Call:resume_playing() end
 ---@return string? reason why not, such as "hangup"
 function Call:seek_playing(seconds) end
 
+---Records the caller and what the caller hears, from now on and also while bridged, until stop_recording or the hangup. It does not answer the call.
+---```lua
+---call:start_recording("calls/" .. call.id .. ".opus", { stereo = true })
+---```
+---@param file string below the recordings folder; .wav or .opus says the format, .wav is added if there is no ending
+---@param options? TapeOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:start_recording(file, options) end
+
+---Keeps what follows out of the recording, such as a card's number.
+---```lua
+---call:pause_recording()
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:pause_recording() end
+
+---Ends a pause of the recording.
+---```lua
+---call:resume_recording()
+---```
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function Call:resume_recording() end
+
+---Ends the recording that start_recording began.
+---```lua
+---local recording = call:stop_recording()
+---```
+---@return Recording? recording or nil and what went wrong, such as a full disk
+function Call:stop_recording() end
+
 ---Calls somebody and returns the leg that answered, not yet joined with the caller.
 ---```lua
 ---local leg, failure = call:dial("user:1001", { timeout = 20 })
@@ -262,22 +295,6 @@ function Call:hold_music(source) end
 ---@param event "dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"
 ---@param fn fun(value: string, who: string) what to run
 function Call:on(event, fn) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:start_recording(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:pause_recording(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:resume_recording(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:stop_recording(...) end
 
 ---Not built yet: it raises an error that says so.
 ---@param ... any
@@ -412,11 +429,17 @@ function Leg:header(name) end
 ---@field finish? string keys that end it, # by default; "" for none
 ---@field beep? boolean before it starts, true by default
 
----What call:record made.
+---What record and stop_recording made.
 ---@class Recording
 ---@field path string to play it by
 ---@field seconds number how long it is
----@field why "finish"|"silence"|"max"|"hangup" what ended it
+---@field why "finish"|"silence"|"max"|"hangup"|"stopped" what ended it
+
+---Options of start_recording.
+---@class TapeOptions
+---@field stereo? boolean the caller left and what the caller hears right; mixed by default
+---@field only? "caller"|"callee" one side: what the caller says, or what the caller hears
+---@field pause? "silence"|"skip" what a pause leaves in the file, silence by default; skip leaves nothing
 
 ---Options of call:dial and call:bridge.
 ---@class DialOptions

@@ -32,7 +32,7 @@ type Call struct {
 	Q850Cause   int64 // 0 = none
 	ReleasedBy  string
 	Flags       string // comma-separated: JoinFlags
-	Recording   string // path below the recordings folder
+	Recording   string // paths below the recordings folder, a line each
 	Vars        string // a JSON object, or ""
 }
 

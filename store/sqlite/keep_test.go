@@ -21,7 +21,7 @@ func TestPrune(t *testing.T) {
 		c := testCall(i)
 		c.State, c.Flags = store.StateAnswered, store.JoinFlags(store.FlagNoAck, store.FlagSilent)
 		if i%100 == 0 {
-			c.Recording = fmt.Sprintf("r%d.wav", i)
+			c.Recording = fmt.Sprintf("r%d.wav\nmessages/r%d.opus", i, i)
 		}
 		if i == 50 {
 			c.State = store.StateOpen
@@ -34,7 +34,7 @@ func TestPrune(t *testing.T) {
 	if err != nil || n != old-1 {
 		t.Errorf("removed %d, %v", n, err)
 	}
-	if len(recordings) != 13 || !slices.Contains(recordings, "r1200.wav") || slices.Contains(recordings, "r1300.wav") {
+	if len(recordings) != 26 || !slices.Contains(recordings, "r1200.wav") || !slices.Contains(recordings, "messages/r0.opus") || slices.Contains(recordings, "r1300.wav") {
 		t.Errorf("recordings %v", recordings)
 	}
 	for table, want := range map[string]int{"calls": young + 1, "legs": young + 1, "timelines": young + 1, "call_flags": 2 * (young + 1)} {

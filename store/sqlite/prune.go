@@ -22,8 +22,10 @@ func (s *Store) Prune(ctx context.Context, before time.Time, removed func(record
 			return total, err
 		}
 		for _, c := range batch {
-			if c.Recording != "" {
-				removed(c.Recording)
+			for _, name := range strings.Split(c.Recording, "\n") {
+				if name != "" {
+					removed(name)
+				}
 			}
 		}
 		total += len(batch)
