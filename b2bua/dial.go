@@ -35,6 +35,7 @@ type DialOptions struct {
 type TargetOptions struct {
 	Timeout time.Duration // 0: that of the attempt
 	Headers Headers       // besides those of the attempt
+	Refused *Failure      // not to be called, and why; nil: it is
 }
 
 const dialTimeout = 30 * time.Second
@@ -77,7 +78,7 @@ func (c *Call) prepare(targets []string, opts DialOptions) ([][]branch, error) {
 	if err := opts.Headers.Check(); err != nil {
 		return nil, err
 	}
-	groups, err := c.expand(targets)
+	groups, err := c.expand(targets, opts.Each)
 	if err != nil || opts.Serial {
 		return groups, err
 	}

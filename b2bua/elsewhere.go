@@ -104,7 +104,7 @@ func (l *Leg) found(flow transport.Flow, err error, n int, f *Failure) {
 	case n != l.inviteTx || f == nil && (l.state != legCalling || !l.inviting):
 	case l.state == legEnded:
 		l.inviting = false
-	case err == nil:
+	case err == nil && !l.trespasses(flow):
 		if f == nil {
 			l.giveUp()
 		}

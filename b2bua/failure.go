@@ -59,6 +59,9 @@ func stateOf(code int) State {
 	return StateFailed
 }
 
+// NewFailure is the failure that a SIP status stands for; without a reason it has its phrase.
+func NewFailure(code int, reason string) *Failure { return failure(code, reason) }
+
 func failure(code int, reason string) *Failure {
 	if reason == "" {
 		reason = Phrase(code)

@@ -68,8 +68,28 @@ func (l *Leg) connected(f transport.Flow, err error) {
 		l.failed(&Failure{Code: 503, Reason: "unreachable: " + err.Error(), State: StateFailed, silent: true})
 		return
 	}
+	if l.trespasses(f) {
+		l.failed(failure(403, ""))
+		return
+	}
 	l.flow = f
 	l.sendInvite()
+}
+
+// trespasses tells whether a REFER or a redirection leads to an address of a trunk, which may
+// take calls from here for no better reason than that they come from here: trunks are for
+// scripts. It goes by the address that was connected to, whatever the name.
+func (l *Leg) trespasses(f transport.Flow) bool {
+	if !l.branch.foreign || f.IsLoop() {
+		return false
+	}
+	for _, t := range l.call().server.trunks.All() {
+		if t.At(f.Remote().Addr()) {
+			l.call().log.Warn("a far end points to a trunk: not called", "uri", l.uri.String(), "trunk", t.Name())
+			return true
+		}
+	}
+	return false
 }
 
 // sendInvite offers our media to the leg's target.

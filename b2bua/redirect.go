@@ -31,6 +31,7 @@ func (l *Leg) redirected(res *sip.Response) bool {
 		}
 		for _, one := range b {
 			one.hops, one.diversion = l.branch.hops+1, l.diversion(res)
+			one.foreign = l.branch.trunk == nil // a carrier may lead to another of its hosts
 			next = append(next, one)
 		}
 	}

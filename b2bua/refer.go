@@ -65,6 +65,9 @@ func (t *transfer) refer(to reference, headers Headers, as auth.Identity) {
 			t.failed(failure(404, ""))
 			return
 		}
+		for i := range group {
+			group[i].foreign = true
+		}
 		t.call([][]branch{group}, headers, as)
 	}
 	if to.replaces == nil {

@@ -21,6 +21,7 @@ type branch struct {
 	via    sip.Uri        // where to look for a flow; the first of route, or uri, if empty
 	flow   transport.Flow // known for registered contacts and calls to ourselves
 
+	foreign   bool     // a far end has named the address
 	hops      int      // how many redirects led here
 	rest      []branch // to try when this one has failed
 	diversion string   // the Diversion header, if one did
@@ -38,8 +39,8 @@ type branch struct {
 const maxTargets = 64
 
 // expand turns what a script may dial into groups of branches: a group for each target,
-// for a user all contacts in one.
-func (c *Call) expand(targets []string) ([][]branch, error) {
+// for a user all contacts in one, and for one that is refused a branch that says so.
+func (c *Call) expand(targets []string, each map[string]TargetOptions) ([][]branch, error) {
 	if len(targets) == 0 {
 		return nil, fmt.Errorf("no target given")
 	}
@@ -49,6 +50,9 @@ func (c *Call) expand(targets []string) ([][]branch, error) {
 		g, err := c.server.branches(t)
 		if err != nil {
 			return nil, err
+		}
+		if f := each[t].Refused; f != nil {
+			g = []branch{{target: t, fault: f}}
 		}
 		if n += len(g); n > maxTargets {
 			return nil, fmt.Errorf("more than %d contacts to dial", maxTargets)

@@ -546,3 +546,32 @@ func TestPhonesLearnTheServiceRoute(t *testing.T) {
 		}
 	}, guarded, func(o *Options) { o.ServiceRoute = []string{"sip:edge.example;lr", "sip:core.example;lr"} })
 }
+
+// Trunks are for scripts: a phone that names a carrier's address, in a redirection or a REFER,
+// is not put through to it, whatever the carrier lets pass from here.
+func TestFarEndsCannotNameTrunks(t *testing.T) {
+	inWorld(t, toBob, func(w *world) {
+		a, b, carrier := w.peer(1), w.peer(2), w.peer(3)
+		a.calls("200")
+		b.answer(b.request(sip.INVITE), 302, "b", "", "Contact: <sip:+88299@10.0.1.3>")
+		b.request(sip.ACK)
+		a.response(181)
+		a.response(403)
+		a.refused()
+		carrier.silent(time.Second)
+	}, withTrunks(carrier(t, 3)))
+}
+
+func TestReferCannotNameTrunks(t *testing.T) {
+	h := &toPeer{}
+	inWorld(t, h.ServeCall, func(w *world) {
+		a, b, carrier := w.peer(1), w.peer(2), w.peer(3)
+		w.connects(a, b)
+		a.refers("<sip:+88299@10.0.1.3>")
+		a.notified(100)
+		a.notified(403)
+		carrier.silent(time.Second)
+		a.hangsUp()
+		b.hungUp()
+	}, withTrunks(carrier(t, 3)))
+}

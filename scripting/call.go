@@ -3,6 +3,7 @@ package scripting
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -18,6 +19,8 @@ type callObject struct {
 	facts map[string]lua.LValue // from, to and source, made when they are first asked for
 	legs  map[*b2bua.Leg]*lua.LUserData
 	grace clock.Timer // running once the call has ended
+
+	limits map[string]time.Duration // that on_dial has set, by target
 
 	watching *watching // what call:on asked for, or nil
 }

@@ -91,6 +91,7 @@ func handlersClass() class {
 		{"on_register?", "fun(reg: Registration): boolean?, integer?", "a REGISTER of a known user; false and a code refuse it, true ends the chain"},
 		{"on_auth?", "fun(user: string, realm: string): Credential|false|nil", "a user who is neither in the file nor in the store; false ends the chain. The answer is kept for a minute"},
 		{"on_message?", "fun(msg: Message): integer|boolean|nil", "a SIP MESSAGE outside of any call; a code from 200 to 699 answers it, true is 200, false 403"},
+		{"on_dial?", "fun(call: Call, target: string): boolean|table|nil, integer?, string?", "whatever a script of a call dials, before it does, and never an emergency number: false, a code and a reason refuse it, `{ max = seconds }` limits the bridge, true ends the chain. It may not wait"},
 		{"on_hangup?", "fun(cdr: Record)", "a finished record, in every plugin, in a fresh state; ends after 5 s. No call waits for it"},
 		{"on_load?", "fun()", "once a generation, before it is used; an error refuses it"},
 	}}

@@ -151,6 +151,7 @@ func callDial(s *state, L *lua.LState) int {
 	c, targets := a.call(), a.targets("targets", a.at(1))
 	var raised *ScriptError
 	opts := s.dialOptions(a, a.options(2, dialOptions()), &raised)
+	s.screen(a, targets, &opts)
 	var leg *b2bua.Leg
 	var err error
 	s.block(L, a.name, func(ctx context.Context) { leg, err = c.Dial(ctx, targets, opts) })
@@ -191,9 +192,11 @@ func callBridge(s *state, L *lua.LState) int {
 		if !ok {
 			a.fail("to must be a leg or a target")
 		}
+		s.limitOf(o.leg, &opts)
 		return s.bridge(a, &raised, func(ctx context.Context) (b2bua.BridgeResult, error) { return c.Bridge(ctx, o.leg, opts) })
 	}
 	targets := a.targets("to", a.at(1))
+	s.screen(a, targets, &opts)
 	return s.bridge(a, &raised, func(ctx context.Context) (b2bua.BridgeResult, error) { return c.BridgeTo(ctx, targets, opts) })
 }
 

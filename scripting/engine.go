@@ -28,6 +28,7 @@ type Options struct {
 	HTTP       http.RoundTripper // makes the requests of http instead of the network; nil: the network
 	Clock      clock.Clock
 	Log        *slog.Logger
+	Emergency  []string     // numbers that on_dial is not asked about
 	OnReload   func(Status) // after each attempt to reload; must not block
 }
 
@@ -54,6 +55,8 @@ type Engine struct {
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
 	server   atomic.Pointer[b2bua.Server]
+
+	emergency atomic.Pointer[[]string]
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -101,6 +104,7 @@ func newEngine(o Options) *Engine {
 	e.builtin = newBuiltin(e.api)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.SetSettings(o.Settings)
+	e.SetEmergency(o.Emergency)
 	return e
 }
 

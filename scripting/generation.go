@@ -20,7 +20,7 @@ type generation struct {
 
 // handlerNames are the functions that a plugin's table may hold.
 func handlerNames() []string {
-	return []string{"on_call", "on_register", "on_auth", "on_message", "on_hangup", "on_load"}
+	return []string{"on_call", "on_register", "on_auth", "on_message", "on_dial", "on_hangup", "on_load"}
 }
 
 // build compiles and lints every script and runs each plugin's top level and, with hooks,

@@ -197,6 +197,7 @@ func (m *menu) call(fn *lua.LFunction, keys string) (n int, again bool) {
 func (m *menu) bridge(targets []string) int {
 	c := m.a.call()
 	opts := b2bua.DialOptions{Timeout: 30 * time.Second}
+	m.s.screen(m.a, targets, &opts)
 	var raised *ScriptError
 	return m.s.bridge(m.a, &raised, func(ctx context.Context) (b2bua.BridgeResult, error) { return c.BridgeTo(ctx, targets, opts) })
 }

@@ -181,13 +181,18 @@ func (s *state) block(L *lua.LState, name string, fn func(ctx context.Context)) 
 
 // handlers runs a plugin's top level, once in each state, and returns its table.
 func (s *state) handlers(L *lua.LState, p *script) (*lua.LTable, *ScriptError) {
-	if t, ok := s.loaded[p.name]; ok {
-		return t, nil
-	}
 	s.baton.Lock()
 	s.meter.start()
 	defer s.baton.Unlock()
 	defer s.meter.pause()
+	return s.handlersHeld(L, p)
+}
+
+// handlersHeld is handlers with the baton in hand.
+func (s *state) handlersHeld(L *lua.LState, p *script) (*lua.LTable, *ScriptError) {
+	if t, ok := s.loaded[p.name]; ok {
+		return t, nil
+	}
 	v, err := s.topLevel(L, p)
 	if err != nil {
 		return nil, err

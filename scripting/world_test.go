@@ -77,11 +77,14 @@ func inWorld(t *testing.T, script string, test func(w *world)) {
 	inWorldOf(t, files, test)
 }
 
-func inWorldOf(t *testing.T, files map[string]string, test func(w *world)) {
+func inWorldOf(t *testing.T, files map[string]string, test func(w *world), change ...func(*Options)) {
 	t.Helper()
 	o := Options{Shipped: scripts.FS, Recordings: t.TempDir(), Settings: map[string]any{"greeting": "main-menu"}}
 	if files != nil {
 		o.Dir = scriptDir(t, files)
+	}
+	for _, f := range change {
+		f(&o)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, o)

@@ -58,7 +58,7 @@ func scriptOptions(cfg *config.Config, dir string) scripting.Options {
 	return scripting.Options{
 		Dir: dir, Shipped: scripts.FS, Recordings: recordingsDir(cfg), Watch: cfg.Scripts.Watch,
 		CallCPU: cfg.Scripts.CallCPU.Std(), Memory: int64(cfg.Scripts.Memory), Settings: cfg.Scripts.Settings,
-		Allow: prefixes(cfg.Scripts.HTTP.Allow),
+		Allow: prefixes(cfg.Scripts.HTTP.Allow), Emergency: cfg.Limits.Emergency,
 	}
 }
 

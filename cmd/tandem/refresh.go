@@ -43,6 +43,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	s.sip.SetMaxCalls(after.Limits.Calls)
 	s.sip.SetGuard(guard(after.Config))
 	s.sip.SetEmergency(after.Limits.Emergency)
+	s.scripts.SetEmergency(after.Limits.Emergency)
 	renewed := !security.Equal(s.transport.Security())
 	s.transport.SetSecurity(security)
 	s.transport.SetOrigins(after.SIP.WSOrigins)
