@@ -131,3 +131,13 @@ func TestShippedMenu(t *testing.T) {
 		}
 	})
 }
+
+// shippedScript is the text of a shipped file.
+func shippedScript(t testing.TB, name string) string {
+	t.Helper()
+	b, err := fs.ReadFile(scripts.FS, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -4,6 +4,11 @@
 --   1xxx   the phone that is registered as that user
 --   600    hear yourself
 --   700    a menu
+--
+-- With settings in [scripts.settings] of the configuration, also:
+--   trunk = "carrier"                      users dial numbers of 6 digits or more over that trunk
+--   inbound = { "+442079460000" = "1001" } calls to that number from a trunk go to 1001
+-- What may be dialled over trunks is for 10-guard.lua to say.
 
 local outcome = require "outcome"
 
@@ -64,14 +69,35 @@ local function main_menu(call)
   call:play("goodbye")
 end
 
+local emergency = { ["112"] = true, ["911"] = true, ["999"] = true }
+
+-- The target outside that was dialled, or nil. Who comes in by a trunk does not go out by one.
+local function outside(call)
+  local trunk = config.get("trunk")
+  if not trunk or call.trunk then
+    return nil
+  elseif emergency[call.number] or call.number:match("^%+?%d%d%d%d%d%d+$") and (call.user or config.get("guard.trusted")) then
+    return "trunk:" .. trunk .. "/" .. call.number
+  end
+end
+
 return {
   on_call = function(call)
+    local inbound = call.trunk and config.get("inbound")
+    if inbound and inbound[call.number] then
+      call:route(inbound[call.number])
+      return
+    end
     if call.number:match("^1%d%d%d$") then
       return ring_user(call)
     elseif call.number == "600" then
       return echo(call)
     elseif call.number == "700" then
       return main_menu(call)
+    end
+    local target = outside(call)
+    if target then
+      return outcome.tell(call, call:bridge(target, { timeout = 60 }))
     end
     -- Not ours: the next script may take the call. If none does, the caller gets 404.
   end,
