@@ -29,12 +29,13 @@ var ErrClosed = errors.New("phone: closed")
 // Options of a Phone. Its zero value makes a phone on free loopback ports that
 // calls without credentials.
 type Options struct {
-	Network transport.Network    // the system's
-	Listen  []transport.Endpoint // UDP and TCP on free ports of 127.0.0.1
-	Media   *media.Engine        // one of its own, closed with the phone
-	Clock   clock.Clock          // the system's
-	Timers  transaction.Timers   // those of transaction.DefaultTimers for each that is 0
-	Log     *slog.Logger         // discarded
+	Network  transport.Network    // the system's
+	Listen   []transport.Endpoint // UDP and TCP on free ports of 127.0.0.1
+	Security *transport.Security  // whom to believe over TLS and WSS, and what to show; the system's authorities, nothing
+	Media    *media.Engine        // one of its own, closed with the phone
+	Clock    clock.Clock          // the system's
+	Timers   transaction.Timers   // those of transaction.DefaultTimers for each that is 0
+	Log      *slog.Logger         // discarded
 
 	User, Password string // credentials, and user part of From; "phone" if empty
 	Display        string
@@ -89,7 +90,7 @@ func New(o Options) (*Phone, error) {
 	}
 	var err error
 	if p.layer, err = transport.New(transport.Options{
-		Network: o.Network, Listen: p.o.Listen, Clock: p.o.Clock, Log: p.log}); err != nil {
+		Network: o.Network, Listen: p.o.Listen, Security: o.Security, Clock: p.o.Clock, Log: p.log}); err != nil {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
 	if p.media == nil {
