@@ -251,6 +251,7 @@ func (l *Leg) describe() ([]byte, *Failure) {
 	}
 	answer, err := l.media.Answer(l.offer)
 	if err != nil {
+		l.call().log.Info("offer refused", "leg", l.name(), "err", err)
 		return nil, mediaFailure(err)
 	}
 	l.described = answer
@@ -264,7 +265,7 @@ func (l *Leg) openMedia() error {
 	s := l.call().server
 	o := media.SessionOptions{Bind: l.flow.Local().Addr(), Advertise: l.flow.Advertised().Addr(),
 		Signalling: l.flow.Remote().Addr(), Codecs: l.codecs(), Encryption: l.encryption(), Browser: l.browses(), Timeout: s.o.MediaTimeout,
-		KeepAlive: true, OnEvent: l.mediaEvent}
+		Spiral: l.mayReturn(), KeepAlive: true, OnEvent: l.mediaEvent}
 	if l.flow.IsLoop() {
 		local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		o.Bind, o.Advertise, o.Signalling = local, local, local

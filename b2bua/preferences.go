@@ -56,3 +56,16 @@ func (l *Leg) browses() bool {
 	p := l.flow.Proto()
 	return (p == transport.WS || p == transport.WSS) && !l.flow.IsLoop()
 }
+
+// mayReturn tells whether the far end may send our own calls back to us, so that it names a
+// port of ours in good faith: we ourselves, a trunk, a trusted source, or where a script has
+// dialled an address. A user's phone does not.
+func (l *Leg) mayReturn() bool {
+	if l.flow.IsLoop() || l.trunk != nil {
+		return true
+	}
+	if l.inbound() {
+		return l.identity.Trusted || l.identity.Trunk != ""
+	}
+	return !strings.HasPrefix(l.target, "user:")
+}

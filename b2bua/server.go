@@ -146,6 +146,11 @@ func New(o Options) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
 	s.events = notifier.New(notifier.Options{Sender: s.tx, Clock: o.Clock, Address: s.shownAs, Guard: o.Transport.Guard})
+	for _, e := range o.Transport.Endpoints() {
+		if e.Proto == transport.UDP {
+			o.Media.Reserve(e.Addr.Port())
+		}
+	}
 	o.Transport.Serve(gate{s.tx, s})
 	s.trunks.Start(s.tx)
 	return s, nil

@@ -56,6 +56,7 @@ type Engine struct {
 	processors int     // by which GOMAXPROCS has been raised
 	full       limiter // of the log about ports
 	identity   *identity
+	ground     *ground
 	handshakes chan struct{} // a place for each that may be under way
 	dtlsLog    limiter
 
@@ -78,6 +79,7 @@ func New(o Options) (*Engine, error) {
 		e.backend = defaultBackend()
 	}
 	e.epoch = e.clock.Now()
+	e.ground = newGround()
 	e.handshakes = make(chan struct{}, maxHandshakes)
 	var err error
 	if e.identity, err = newIdentity(e.epoch); err != nil {
@@ -190,6 +192,7 @@ func (e *Engine) Open(o SessionOptions) (*Session, error) {
 		return nil, ErrClosed
 	}
 	e.sessions[s] = struct{}{}
+	e.ground.take(s.local.Port(), 1)
 	w := e.idlest()
 	w.load.Add(1)
 	s.worker = w
@@ -211,6 +214,7 @@ func (e *Engine) forget(s *Session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.sessions, s)
+	e.ground.take(s.local.Port(), -1)
 }
 
 // faults counts recovered faults and logs some.

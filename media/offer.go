@@ -13,6 +13,7 @@ import (
 type negotiation struct {
 	local   netip.AddrPort
 	keys    keyring
+	vet     vetting
 	ice     iceParams
 	formats []*format
 	prefer  sdp.Preference
@@ -34,7 +35,7 @@ const defaultPtime = 20
 func newNegotiation(local netip.AddrPort, formats []*format) negotiation {
 	// RFC 8866 §5.2 wants ids and versions that fit 64 bits; many peers read 31.
 	return negotiation{local: local, formats: formats, audio: -1, id: uint64(rand.Uint32() >> 1),
-		version: 1, ptime: defaultPtime}
+		version: 1, ptime: defaultPtime, vet: vetting{ground: &ground{}, local: local}}
 }
 
 // params is what both sides have agreed on, compiled for the worker. It is never changed
@@ -159,8 +160,7 @@ func (n *negotiation) choose(offer *sdp.Session) (int, sdp.Choice, *security, er
 			reason = err.Error()
 			continue
 		}
-		if !n.reachable(offer, m) {
-			reason = "an address of the other family"
+		if reason = n.objection(offer, m); reason != "" {
 			continue
 		}
 		if c, ok := sdp.Choose(m.Codecs, n.ours(true), n.prefer); ok {
@@ -179,11 +179,6 @@ func (n *negotiation) secured() *security {
 	return n.agreed.secure
 }
 
-func (n *negotiation) reachable(s *sdp.Session, m *sdp.Media) bool {
-	a := s.ConnOf(m).Addr
-	return !a.IsValid() || a.IsUnspecified() || a.Is4() == n.local.Addr().Is4()
-}
-
 // setAnswer takes the peer's answer to our last offer. On an error nothing has changed.
 func (n *negotiation) setAnswer(body []byte) error {
 	answer, err := sdp.Parse(body)
@@ -197,8 +192,9 @@ func (n *negotiation) setAnswer(body []byte) error {
 	switch {
 	case theirs.Port == 0 || theirs.Type != "audio":
 		return fmt.Errorf("%w: the answer rejects the audio", ErrNotAcceptable)
-	case !n.reachable(answer, theirs):
-		return fmt.Errorf("%w: an address of the other family", ErrNotAcceptable)
+	}
+	if reason := n.objection(answer, theirs); reason != "" {
+		return fmt.Errorf("%w: %s", ErrNotAcceptable, reason)
 	}
 	secure, err := n.keys.settle(answer, ours, theirs)
 	if err != nil {
@@ -250,9 +246,11 @@ func (n *negotiation) compile(s *sdp.Session, theirs *sdp.Media, c sdp.Choice, o
 		}
 	}
 	p.promised = s.AddrOf(theirs)
-	if usable(p.promised) {
+	if n.vet.usable(p.promised) {
 		p.remote = p.promised
-		p.remoteRTCP = s.RTCPAddrOf(theirs, theirs.RTCPMux)
+		if at := s.RTCPAddrOf(theirs, theirs.RTCPMux); n.vet.refuse(at) == "" && n.vet.usable(at) {
+			p.remoteRTCP = at
+		}
 	}
 	return p
 }
@@ -264,12 +262,4 @@ func agreedOn(c sdp.Choice, o sdp.Codec) bool {
 		}
 	}
 	return false
-}
-
-// usable refuses addresses that one peer must not make us send to: broadcast, multicast,
-// none. An address that is not known, or 0.0.0.0, waits for latching.
-func usable(a netip.AddrPort) bool {
-	ip := a.Addr()
-	return a.IsValid() && a.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() &&
-		ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }

@@ -202,16 +202,3 @@ func TestPreferredCodecs(t *testing.T) {
 		t.Errorf("answered with %s", s.Codec())
 	}
 }
-
-func TestAddressesThatNobodyMayMakeUsSendTo(t *testing.T) {
-	t.Parallel()
-	for _, ip := range []string{"224.0.0.1", "255.255.255.255", "0.0.0.0"} {
-		n := negotiated("PCMU")
-		if _, err := n.answer([]byte("v=0\r\no=x 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 " + ip + "\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n")); err != nil {
-			t.Fatal(err)
-		}
-		if n.agreed.remote.IsValid() {
-			t.Errorf("would send to %v", n.agreed.remote)
-		}
-	}
-}

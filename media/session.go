@@ -11,6 +11,7 @@ type SessionOptions struct {
 	Bind       netip.Addr    // local address; the zero value is 0.0.0.0
 	Advertise  netip.Addr    // address in our SDP; the zero value is Bind
 	Signalling netip.Addr    // where the peer's signalling comes from: a hint for latching
+	Spiral     bool          // the peer may name ports of other sessions: a proxy that sends our calls back to us
 	Codecs     []string      // in order of preference; nil: the engine's
 	Encryption Encryption    // SRTP or plain RTP
 	Browser    bool          // the first offer is one that a browser takes: DTLS and ICE, unless Encryption is EncryptNever
@@ -43,6 +44,7 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 	s := &Session{engine: e, opts: o, done: make(chan struct{})}
 	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
 	s.sdp = newNegotiation(s.local, formats)
+	s.sdp.vet = vetting{ground: e.ground, local: s.local, bind: o.Bind, signalling: o.Signalling.Unmap(), spiral: o.Spiral}
 	s.sdp.keys = keyring{policy: o.Encryption, identity: e.identity, browser: o.Browser && o.Encryption != EncryptNever}
 	s.stream = newStream(s, p)
 	return s
