@@ -98,6 +98,8 @@ type Server struct {
 	ctx    context.Context // ends with the server
 	cancel context.CancelFunc
 
+	conferences conferences
+
 	mu       sync.Mutex
 	calls    map[string]*Call // listed until their record is finished
 	running  map[*Call]struct{}

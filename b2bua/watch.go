@@ -4,9 +4,9 @@ import "sync"
 
 // Happening is something that a script may watch while it waits for something else.
 type Happening struct {
-	Kind  string // refer, dtmf, hold, resume, info
+	Kind  string // refer, dtmf, hold, resume, info; in a conference speaks, quiet
 	Leg   *Leg   // whose far end did it
-	Value string // refer: the URI that the REFER points to; dtmf: the digit; info: the body
+	Value string // refer: the URI that the REFER points to; dtmf: the digit; info: the body; speaks, quiet: the room
 }
 
 // watchers are those who want to know what happens in a call.

@@ -75,17 +75,13 @@ func (p *member) take() {
 	if p.muted {
 		return
 	}
-	if p.count == 0 {
+	// Who has put us on hold sends music, if anything.
+	if p.count == 0 || p.nothing[p.first] || !p.stream.known.sends {
 		p.voice.Skip(frameTime)
 		p.gate(nil)
 		return
 	}
-	pcm, nothing := p.frames[p.first], p.nothing[p.first]
-	if nothing {
-		p.voice.Skip(frameTime)
-		p.gate(nil)
-		return
-	}
+	pcm := p.frames[p.first]
 	p.voice.Write(pcm)
 	p.gate(pcm)
 }

@@ -20,6 +20,7 @@ func classes() []class {
 		callClass(), legClass(), addressClass(), sourceClass(),
 		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(), tapeOptions(),
 		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(), httpOptions(), responseClass(), contactClass(), notifyOptions(), liveCallClass(),
+		conferenceOptions(), conferenceResult(), conferenceMember(),
 		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
 }
@@ -43,8 +44,8 @@ func callClass() class {
 			answerMethods(),
 			[]function{playFunction("call"), gatherFunction("call"), menuFunction(), sayFunction("call"), recordFunction(),
 				sendDTMFFunction("call"), flushFunction(), sleepFunction(), echoFunction()},
-			playingFunctions(), tapeFunctions(), dialMethods(), carryMethods(), []function{onFunction()},
-			notBuilt("park", "conference", "queue", "stream"),
+			playingFunctions(), tapeFunctions(), dialMethods(), carryMethods(), []function{conferenceFunction(), onFunction()},
+			notBuilt("park", "queue", "stream"),
 		),
 	}
 }

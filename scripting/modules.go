@@ -9,6 +9,7 @@ func modules() []module {
 		sharedValuesModule(),
 		registrarModule(),
 		callsModule(),
+		conferenceModule(),
 		configModule(),
 		reModule(),
 		timeModule(),

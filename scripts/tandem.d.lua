@@ -288,6 +288,17 @@ function Call:refer(uri) end
 ---@return string? reason why not, such as "hangup"
 function Call:hold_music(source) end
 
+---Brings the caller into a conference, until they hang up or are made to leave. All hear each other, those who only listen and those on hold are not heard, and neither is a line's noise. An unanswered call is answered first. The room is there while somebody is in it.
+---```lua
+---local result, why = call:conference("sales", { pin = "4711", max = 20, announce = true })
+---if why == "full" then call:play("conference-full") end
+---```
+---@param room string any name
+---@param options? ConferenceOptions
+---@return ConferenceResult? result when the caller has left; or nil
+---@return string? reason "full", "wrong pin", "moved"
+function Call:conference(room, options) end
+
 ---Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is "caller" or "callee".
 ---```lua
 ---call:on("refer", function(uri) log.info("transferred", { to = uri }) end)
@@ -299,10 +310,6 @@ function Call:on(event, fn) end
 ---Not built yet: it raises an error that says so.
 ---@param ... any
 function Call:park(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:conference(...) end
 
 ---Not built yet: it raises an error that says so.
 ---@param ... any
@@ -569,6 +576,29 @@ function LiveCall:listen(...) end
 ---@param ... any
 function LiveCall:whisper(...) end
 
+---Options of call:conference.
+---@class ConferenceOptions
+---@field pin? string digits that the caller has to enter first, within three tries; each caller's script may ask for another
+---@field muted? boolean only listens, false by default
+---@field max? integer how many may be in; the one beyond gets nil, "full"
+---@field announce? boolean|Source tells the others who come and go, false by default; a sound is played in place of "a new caller is here"
+---@field rate? integer Hz at which it is mixed: 8000, 16000 by default, 48000; whoever comes first decides
+
+---How the caller's time in a conference went.
+---@class ConferenceResult
+---@field room string
+---@field seconds number that it lasted
+---@field by "caller"|"script"|"system" who ended it: a kick by a script is script's
+
+---Somebody in a conference.
+---@class ConferenceMember
+---@field id string of the call
+---@field from Address
+---@field number string what was dialled
+---@field muted boolean
+---@field speaking boolean at this moment
+---@field since number as time.now() counts
+
 ---A REGISTER, as `on_register` gets it.
 ---@class Registration
 ---@field user string whose password was right
@@ -799,6 +829,39 @@ function calls.list() end
 ---@param id string
 ---@return LiveCall? call nil when there is none
 function calls.get(id) end
+
+---The conferences in use, of all scripts.
+---@class conferencelib
+conference = {}
+
+---Lists who is in a conference.
+---```lua
+---log.info("in it", { members = #conference.list("sales") })
+---```
+---@param room string
+---@return ConferenceMember[] members the longest there first; none if nobody is in it
+function conference.list(room) end
+
+---Makes a member leave; its script goes on after call:conference.
+---```lua
+---for _, m in ipairs(conference.list("sales")) do
+---  conference.kick("sales", m.id)
+---end
+---```
+---@param room string
+---@param id string of the member's call
+---@return boolean ok false when it is not in
+function conference.kick(room, id) end
+
+---Makes a member a listener.
+---```lua
+---conference.mute("sales", call.id)
+---```
+---@param room string
+---@param id string of the member's call
+---@param on? boolean false lets it be heard again; true by default
+---@return boolean ok false when it is not in
+function conference.mute(room, id, on) end
 
 ---Settings of the configuration file's `[scripts.settings]`.
 ---@class configlib
