@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -316,7 +317,7 @@ func TestGuessingIsBanned(t *testing.T) {
 		}
 		lines := log.lines()
 		want := `event=auth-failed source=10.0.1.1 port=5060 transport=udp method=REGISTER user=1001`
-		if len(lines) < 6 || lines[0] != want || lines[5] != `event=banned source=10.0.1.1 port=5060 transport=udp for=10m0s` {
+		if len(lines) < 6 || lines[0] != want || lines[5] != `event=banned source=10.0.1.1 port=5060 transport=udp for=10m0s why=auth-failed` {
 			t.Errorf("logged %q", lines)
 		}
 		if strings.Contains(log.buf.String(), "guess") {
@@ -426,13 +427,30 @@ func TestScannersGetNoAnswer(t *testing.T) {
 	var log logged
 	inWorld(t, answering, func(w *world) {
 		p := w.peer(1)
-		p.send("OPTIONS", "100", "", "User-Agent: Friendly-Scanner")
-		p.silent(time.Second)
-		p.send("OPTIONS", "100", "", "User-Agent: sipcli/v1.8/x")
-		p.silent(time.Second)
 		p.send("OPTIONS", "100", "", "User-Agent: Acrobits")
 		p.response(401)
-		if lines := log.lines(); len(lines) != 1 || lines[0] != "event=scanner source=10.0.1.1 port=5060 transport=udp method=OPTIONS" {
+		p.send("OPTIONS", "100", "", "User-Agent: Friendly-Scanner")
+		p.silent(time.Second)
+		p.send("OPTIONS", "100", "", "User-Agent: Acrobits") // its source is banned
+		p.silent(time.Second)
+		if b := w.server.Bans(); len(b) != 1 || b[0].Source.String() != "10.0.1.1/32" || b[0].Failures != 0 {
+			t.Errorf("bans: %+v", b)
+		}
+		// Where somebody has a phone, only what says that it is a scanner gets no answer.
+		home := w.peer(2)
+		if res := home.registers("1001", "first"); res.StatusCode != 200 {
+			t.Fatal(res)
+		}
+		home.fresh().send("OPTIONS", "100", "", "User-Agent: sipcli/v1.8/x")
+		home.silent(time.Second)
+		home.fresh().send("OPTIONS", "100", "", "User-Agent: Acrobits")
+		home.response(401)
+		want := []string{
+			"event=scanner source=10.0.1.1 port=5060 transport=udp method=OPTIONS",
+			"event=banned source=10.0.1.1 port=5060 transport=udp for=10m0s why=scanner",
+			"event=scanner source=10.0.1.2 port=5060 transport=udp method=OPTIONS",
+		}
+		if lines := log.lines(); !slices.Equal(lines, want) {
 			t.Errorf("logged %q", lines)
 		}
 	}, guarded, logTo(&log), func(o *Options) { o.Guard.Scanners = []string{"friendly-scanner", "sipcli/*"} })

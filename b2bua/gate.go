@@ -180,7 +180,7 @@ func (s *Server) limit(f transport.Flow, req *sip.Request, proved, banned, urgen
 }
 
 // scanner tells whether a request comes from a tool that looks for open servers, by the name
-// that it gives itself.
+// that it gives itself, and bans its source.
 func (s *Server) scanner(f transport.Flow, req *sip.Request) bool {
 	patterns := s.guard.Load().Scanners
 	if len(patterns) == 0 {
@@ -192,6 +192,12 @@ func (s *Server) scanner(f transport.Flow, req *sip.Request) bool {
 		p = strings.ToLower(strings.ReplaceAll(p, "/", "_"))
 		if ok, err := path.Match(p, agent); ok && err == nil {
 			s.security("scanner", f, "method", string(req.Method))
+			if s.o.Registrar.HasSource(f.Remote().Addr()) {
+				return true // somebody there has a phone, too
+			}
+			if b, banned := s.limiter.Bar(f.Remote().Addr()); banned {
+				s.tellBan(f, b, "scanner")
+			}
 			return true
 		}
 	}

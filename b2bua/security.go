@@ -33,11 +33,14 @@ func (s *Server) failed(f transport.Flow, req *sip.Request, user string) {
 	ip := f.Remote().Addr()
 	s.security("auth-failed", f, "method", string(req.Method), "user", user)
 	bannable := !s.vouched(f, req) && !s.o.Registrar.HasSource(ip)
-	b, banned := s.limiter.Failed(ip, user, bannable)
-	if !banned {
-		return
+	if b, banned := s.limiter.Failed(ip, user, bannable); banned {
+		s.tellBan(f, b, "auth-failed")
 	}
-	s.security("banned", f, "for", b.Until.Sub(b.Since).String())
+}
+
+// tellBan says that a source is banned from now on.
+func (s *Server) tellBan(f transport.Flow, b auth.Ban, why string) {
+	s.security("banned", f, "for", b.Until.Sub(b.Since).String(), "why", why)
 	if s.o.OnBan != nil {
 		s.o.OnBan(b)
 	}

@@ -10,6 +10,7 @@ peers=(
   "sipp sip-tester SIP scenarios and RTP counting"
   "baresip baresip-core a softphone with digest, DTMF and WAV audio"
   "kamailio kamailio a proxy that stays in the path of calls"
+  "svmap sipvicious what strangers scan with"
 )
 
 missing_programs=() missing_packages=()

@@ -31,7 +31,7 @@ type Ban struct {
 	Source   netip.Prefix // one IPv4 address, or an IPv6 /64
 	Since    time.Time
 	Until    time.Time
-	Failures int // that led to it
+	Failures int // that led to it; 0: it named itself a scanner
 }
 
 const (
@@ -39,6 +39,7 @@ const (
 	maxOffenders = 8192 // sources with failures
 	maxNames     = 8192 // users failing at one source
 	slowest      = time.Minute
+	tidyEvery    = time.Minute
 )
 
 // Limiter counts requests and failures by source and decides who has had enough. Its memory
@@ -55,6 +56,7 @@ type Limiter struct {
 	mu        sync.Mutex
 	calls     int64 // backlog of all calls
 	banned    map[netip.Addr]*Ban
+	tidied    time.Time               // when Bar looked for bans that are over
 	offenders map[netip.Addr]*offence // by source
 	names     map[uint64]*offence     // by source and user
 }
@@ -165,6 +167,27 @@ func (l *Limiter) Failed(ip netip.Addr, user string, bannable bool) (Ban, bool) 
 	}
 	b := Ban{Source: prefixOf(source), Since: now, Until: now.Add(per.Ban), Failures: from.count}
 	delete(l.offenders, source)
+	l.ban(b)
+	return b, true
+}
+
+// Bar bans a source for what it says it is. Nothing proves where such a request came from, so
+// these bans take up half of the room at most and push out nobody's.
+func (l *Limiter) Bar(ip netip.Addr) (Ban, bool) {
+	per, now, source := l.limits.Load().PerSource, l.clock.Now(), sourceOf(ip)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if per.Ban <= 0 || l.banned[source] != nil && now.Before(l.banned[source].Until) {
+		return Ban{}, false
+	}
+	if len(l.banned) >= maxBans/2 && now.Sub(l.tidied) >= tidyEvery { // not for each of a flood
+		l.dropEnded()
+		l.tidied = now
+	}
+	if len(l.banned) >= maxBans/2 {
+		return Ban{}, false
+	}
+	b := Ban{Source: prefixOf(source), Since: now, Until: now.Add(per.Ban)}
 	l.ban(b)
 	return b, true
 }

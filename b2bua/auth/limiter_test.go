@@ -287,3 +287,36 @@ func BenchmarkAllow(b *testing.B) {
 		n++
 	}
 }
+
+// Bans for what a request says of itself, which anybody can send in anybody's name, neither
+// grow the table nor push out those that were earned.
+func TestBarredSourcesMakeRoomForNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimiter(nil, shipped)
+		for range shipped.PerSource.AuthFailures {
+			l.Failed(phone, "1001", true)
+		}
+		at := func(n int) netip.Addr {
+			var a [4]byte
+			binary.BigEndian.PutUint32(a[:], 0x0a000000+uint32(n))
+			return netip.AddrFrom4(a)
+		}
+		barred := 0
+		for n := range 3 * maxBans {
+			if _, ok := l.Bar(at(n)); ok {
+				barred++
+			}
+		}
+		if barred != maxBans/2-1 || len(l.Bans()) != maxBans/2 || !l.Banned(phone) {
+			t.Errorf("%d barred, %d bans, the earned one is %v", barred, len(l.Bans()), l.Banned(phone))
+		}
+		if _, again := l.Bar(phone); again {
+			t.Error("a ban begins anew")
+		}
+		time.Sleep(shipped.PerSource.Ban)
+		if b, ok := l.Bar(stranger); !ok || b.Failures != 0 || len(l.Bans()) != 1 {
+			t.Errorf("afterwards %+v %v, %d bans", b, ok, len(l.Bans()))
+		}
+	})
+}

@@ -38,7 +38,11 @@ func statusTable(st web.Status, row func(...any)) {
 	row("registrations", st.Registrations)
 	row("banned", banLine(st))
 	for _, b := range st.Bans[:min(len(st.Bans), bansListed)] {
-		row("", fmt.Sprintf("%s until %s, after %s", b.Source, clockTime(b.UntilMS), count(b.Failures, "failure")))
+		why := "after " + count(b.Failures, "failure")
+		if b.Failures == 0 {
+			why = "a scanner"
+		}
+		row("", fmt.Sprintf("%s until %s, %s", b.Source, clockTime(b.UntilMS), why))
 	}
 	row("media ports", fmt.Sprintf("%d used, %d free", st.Media.PortsUsed, st.Media.PortsFree))
 	row("store", storeLine(st.Store))
