@@ -38,6 +38,9 @@ module g711.so
 module sndfile.so
 module aufile.so
 module ausine.so
+module srtp.so
+module dtls_srtp.so
+module ice.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
@@ -181,6 +184,7 @@ type account struct {
 	transport      string // "udp" when empty
 	register       bool
 	codecs         string // "pcma" alone, for instance; both of G.711 when empty
+	media          string // parameters such as ";mediaenc=srtp"
 }
 
 // login makes baresip the user of an account; with register, it waits until the
@@ -197,8 +201,8 @@ func (s *softphone) login(t *testing.T, a account) {
 	if a.codecs != "" {
 		codecs = ";audio_codecs=" + a.codecs
 	}
-	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=auto%s",
-		a.user, a.domain, transport, a.password, regint, codecs))
+	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=auto%s%s",
+		a.user, a.domain, transport, a.password, regint, codecs, a.media))
 	if a.register {
 		s.await(t, "REGISTER_OK")
 	}
