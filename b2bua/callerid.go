@@ -6,6 +6,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"tandem/b2bua/auth"
 	"tandem/b2bua/trunk"
 )
 
@@ -88,7 +89,11 @@ func (l *Leg) assert(req *sip.Request, o DialOptions) {
 		}
 		return
 	}
-	if cfg == nil || cfg.Identity == "" || cfg.Identity == trunk.AssertNothing {
+	if cfg == nil {
+		l.assertToPeer(req, o)
+		return
+	}
+	if cfg.Identity == "" || cfg.Identity == trunk.AssertNothing {
 		return
 	}
 	number, display := l.shown(o)
@@ -109,6 +114,24 @@ func (l *Leg) assert(req *sip.Request, o DialOptions) {
 	}
 	if _, set := headerOf(req, name); !set { // a script may know better
 		req.AppendHeader(sip.NewHeader(name, value))
+	}
+}
+
+// assertToPeer tells a trusted peer who calls, where we know it (RFC 3325 §5): not a phone that
+// has registered, which would show it whatever the caller wants, nor anybody whom we would not
+// believe ourselves.
+func (l *Leg) assertToPeer(req *sip.Request, o DialOptions) {
+	c := l.call()
+	who, known := c.Identity()
+	if !known || o.From != "" || !l.branch.flow.IsZero() || c.server.acl.Load().Decide(l.flow.Remote().Addr()) != auth.Trusted {
+		return
+	}
+	u, display := l.callerURI(who.User), who.Display
+	if display == "" {
+		display = c.from.Display
+	}
+	if _, set := headerOf(req, "P-Asserted-Identity"); !set && who.User != "" {
+		req.AppendHeader(sip.NewHeader("P-Asserted-Identity", (&sip.FromHeader{DisplayName: quotable(display), Address: u}).Value()))
 	}
 }
 

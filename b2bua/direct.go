@@ -37,8 +37,11 @@ func (l *Leg) retitle(body []byte) []byte {
 	return bytes.Join(lines, nil)
 }
 
-// directly reports whether this attempt is to leave media to the two phones.
-func (d *dialling) directly() bool { return d != nil && d.bridge && d.opts.Direct }
+// directly reports whether this attempt is to leave media to the two phones: not where the
+// caller wants its session private, whose media then come from us (RFC 3323 §4.2).
+func (d *dialling) directly() bool {
+	return d != nil && d.bridge && d.opts.Direct && !privacyOf(d.c.invite).session
+}
 
 // progressWith passes early media's description on to the caller.
 func (l *Leg) progressWith(theirs []byte) {

@@ -1,8 +1,6 @@
 package b2bua
 
 import (
-	"strings"
-
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -15,19 +13,7 @@ func (c *Call) anonymous(o DialOptions) bool {
 	if o.From != "" {
 		return false // the script says who calls
 	}
-	return privacyAsked(c.invite)
-}
-
-func privacyAsked(m headerSource) bool {
-	for _, v := range headersOf(m, "Privacy") {
-		for p := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ';' || r == ',' || r == ' ' }) {
-			switch strings.ToLower(p) {
-			case "id", "user", "header":
-				return true
-			}
-		}
-	}
-	return false
+	return privacyOf(c.invite).caller
 }
 
 // identify passes on what is known of the caller's identity: the Privacy it asked for, and,
@@ -35,20 +21,34 @@ func privacyAsked(m headerSource) bool {
 func (l *Leg) identify(req *sip.Request, o DialOptions) {
 	c := l.call()
 	l.assert(req, o)
-	if c.anonymous(o) {
-		req.AppendHeader(sip.NewHeader("Privacy", "id"))
+	asked, anonymous := privacyOf(c.invite), c.anonymous(o)
+	if v := asked.value(anonymous); v != "" {
+		req.AppendHeader(sip.NewHeader("Privacy", v))
+	}
+	var before, told []string
+	if !anonymous && c.believed() {
+		before, told = l.passed("Diversion"), l.passed("History-Info")
+	}
+	for _, v := range append(l.branch.diversions(), before...) {
+		req.AppendHeader(sip.NewHeader("Diversion", v))
+	}
+	if asked.history || l.drops("History-Info") {
 		return
 	}
-	if !c.believed() {
-		return
+	for _, v := range l.branch.chronicle(told) {
+		req.AppendHeader(sip.NewHeader("History-Info", v))
 	}
-	for _, name := range []string{"Diversion", "History-Info"} {
-		for i, v := range headersOf(c.invite, name) {
-			if i < maxRedirects && len(v) < reasonCap && !l.drops(name) {
-				req.AppendHeader(sip.NewHeader(name, v))
-			}
+}
+
+// passed are the values of a header of the caller's INVITE that the leg's far end may see.
+func (l *Leg) passed(name string) []string {
+	var out []string
+	for i, v := range headersOf(l.call().invite, name) {
+		if i < maxRedirects && len(v) < reasonCap && !l.drops(name) {
+			out = append(out, v)
 		}
 	}
+	return out
 }
 
 // Identity is who the caller is as a source that may be believed says: the trunk's or

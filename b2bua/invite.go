@@ -38,6 +38,9 @@ func (s *Server) newInvite(tx *transaction.Server, id auth.Identity, parent *Cal
 	if p == nil {
 		p = checkOffer(tx.Request())
 	}
+	if p == nil {
+		p = checkPrivacy(tx.Request())
+	}
 	h := s.o.Handler
 	if r, bad := replacing(tx.Request()); p == nil && bad != nil {
 		p = bad

@@ -160,7 +160,7 @@ func (d *delivery) build(b branch, f transport.Flow) *sip.Request {
 // from is whom the message comes from: a user by the name it has proved, others as they say.
 func (d *delivery) from(f transport.Flow) (sip.Uri, string) {
 	in := d.tx.Request()
-	if privacyAsked(in) {
+	if privacyOf(in).caller {
 		// RFC 3323 §4.1.1.3
 		return sip.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}, "Anonymous"
 	}

@@ -159,9 +159,6 @@ func (l *Leg) invite() *sip.Request {
 	opts.Each[l.target].Headers.addTo(req)
 	l.identify(req, opts)
 	l.carryHeaders(req)
-	if l.branch.diversion != "" {
-		req.AppendHeader(sip.NewHeader("Diversion", l.branch.diversion))
-	}
 	setBody(req, l.offer)
 	l.authorize(req)
 	return req

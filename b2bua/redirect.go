@@ -30,7 +30,8 @@ func (l *Leg) redirected(res *sip.Response) bool {
 			continue
 		}
 		for _, one := range b {
-			one.hops, one.diversion = l.branch.hops+1, l.diversion(res)
+			one.hops = l.branch.hops + 1
+			one.diverted = append(slices.Clone(l.branch.diverted), diverted{l.branch.to, res.StatusCode})
 			one.foreign = l.branch.trunk == nil // a carrier may lead to another of its hosts
 			next = append(next, one)
 		}
@@ -87,18 +88,6 @@ func redirectContacts(res *sip.Response) []sip.Uri {
 		out = append(out, c.uri)
 	}
 	return out
-}
-
-// diversion tells the next target whom the call was for (RFC 5806 §5).
-func (l *Leg) diversion(res *sip.Response) string {
-	reason := "unconditional"
-	switch res.StatusCode {
-	case 301, 302:
-	case 380:
-		reason = "unavailable"
-	}
-	to := l.branch.to
-	return (&sip.ToHeader{Address: to}).Value() + ";reason=" + reason
 }
 
 // ownRequest reports whether an INVITE is one of ours that came back from outside.

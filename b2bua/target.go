@@ -21,10 +21,10 @@ type branch struct {
 	via    sip.Uri        // where to look for a flow; the first of route, or uri, if empty
 	flow   transport.Flow // known for registered contacts and calls to ourselves
 
-	foreign   bool     // a far end has named the address
-	hops      int      // how many redirects led here
-	rest      []branch // to try when this one has failed
-	diversion string   // the Diversion header, if one did
+	foreign  bool       // a far end has named the address
+	hops     int        // how many redirects led here
+	rest     []branch   // to try when this one has failed
+	diverted []diverted // who did so, the first first
 
 	trunk  *trunk.Trunk
 	number string      // dialled at the trunk
