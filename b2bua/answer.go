@@ -244,6 +244,7 @@ func (l *Leg) describe() ([]byte, *Failure) {
 	if err := l.openMedia(); err != nil {
 		return nil, mediaFailure(err)
 	}
+	l.preferWanted()
 	if len(l.offer) == 0 {
 		l.awaitACK = true
 		l.described = l.media.Offer()

@@ -99,6 +99,7 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 	} else if err := c.caller.reclaim(); err != nil {
 		c.log.Error("media not taken back", "err", err)
 	}
+	c.caller.wants(l)
 	if err := connect(); err != nil {
 		l.by = BySystem
 		l.hangup(0)
@@ -140,6 +141,7 @@ func (c *Call) connect(a, b *Leg) {
 	if err := media.Bridge(a.media, b.media); err != nil {
 		c.log.Error("media of the two legs not joined", "err", err)
 	}
+	c.alignCodecs(a, b)
 	c.settleHold(a, b)
 	c.settleHold(b, a)
 }

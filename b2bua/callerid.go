@@ -193,17 +193,3 @@ func (l *Leg) drops(name string) bool {
 	cfg := l.trunkConfig()
 	return cfg != nil && cfg.Headers.Drops(name)
 }
-
-// codecs are those to offer and accept on the leg.
-func (l *Leg) codecs() []string {
-	if d := l.dialling; d != nil && len(d.opts.Codecs) > 0 {
-		return d.opts.Codecs
-	}
-	if cfg := l.trunkConfig(); cfg != nil && len(cfg.Codecs) > 0 {
-		return cfg.Codecs
-	}
-	if p := l.preferences(); len(p.Codecs) > 0 {
-		return p.Codecs
-	}
-	return l.call().server.o.Codecs
-}

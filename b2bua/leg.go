@@ -59,6 +59,8 @@ type Leg struct {
 	dialog           *dialog.Dialog   // the one that requests go by
 	disowned         []*dialog.Dialog // acknowledged and ended: they lost
 
+	wanted string // the codec to answer with: that of the leg to be joined
+
 	server *transaction.Server // the INVITE we received
 	client *transaction.Client // the INVITE we sent
 	ours   *sip.Request        // it

@@ -107,6 +107,7 @@ func (l *Leg) sendInvite() {
 			l.failed(mediaFailure(err))
 			return
 		}
+		l.likeTheCaller()
 		l.offer = l.media.Offer()
 	}
 	l.remote = l.flow.Remote().String()

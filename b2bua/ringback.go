@@ -50,6 +50,7 @@ func (d *dialling) progress(l *Leg, code int, hasMedia bool) {
 	}
 	chosen := len(d.opts.Ringback) > 0 || d.opts.RingbackNone
 	if hasMedia && !d.opts.NoEarlyMedia && !chosen && (d.early == nil || d.early == l) {
+		caller.wants(l)
 		if caller.progress() != nil || caller.media == nil {
 			return
 		}

@@ -40,7 +40,7 @@ func TestMistakes(t *testing.T) {
 		{"ports", "media.ports = '20000-10000'\n", `t.toml:1: media.ports: "20000-10000" holds no pair of ports`},
 		{"ports too high", "media.ports = '10000-70000'\n", `t.toml:1: media.ports: "10000-70000" is not a range of ports: write it as "10000-32767"`},
 		{"codec", "media.codecs = ['g729']\n", `t.toml:1: media.codecs: "g729" is not known: did you mean "g722"?`},
-		{"codec not built", "media.codecs = ['pcmu', 'opus']\n", "t.toml:1: media.codecs: opus is not built yet"},
+		{"user's codec", "[[user]]\nname='1'\npassword='x'\ncodecs=['pcma','gsm']\n", `t.toml:4: user.codecs: "gsm" is not known: one of opus, g722, pcmu, pcma`},
 		{"store", "store.url = 'mysql://x:secret@y'\n", `t.toml:1: store.url: want "sqlite:PATH", "postgres://user:password@host/name" or "none"`},
 		{"token", "[http]\nlisten = '0.0.0.0:8080'\n", "t.toml:1: http.token: is needed to listen on 0.0.0.0:8080, which is not loopback"},
 		{"token everywhere", "[http]\nlisten = ':8080'\n", "t.toml:1: http.token: is needed to listen on :8080, which is not loopback"},

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -17,42 +16,13 @@ var unbuilt = []struct{ key, also string }{
 	{key: "trunk.dtmf", also: "rfc4733"},
 }
 
-// The values that are not built yet, of keys that are.
-var (
-	unbuiltCodecs = []string{"opus", "g722"}
-	unbuiltStores = []string{"postgres"}
-)
-
-// Built is the codecs of m that this version can carry.
-func (m Media) Built() []string {
-	return slices.DeleteFunc(slices.Clone(m.Codecs), func(c string) bool { return slices.Contains(unbuiltCodecs, c) })
-}
+// unbuiltStores are values that are not built yet, of a key that is.
+var unbuiltStores = []string{"postgres"}
 
 func (c *Config) notBuilt(p *problems) {
 	have, def := reflect.ValueOf(c).Elem(), reflect.ValueOf(Default()).Elem()
 	for _, u := range unbuilt {
 		unbuiltAt(p, "", strings.Split(u.key, "."), u.also, have, def)
-	}
-	if !slices.Equal(c.Media.Codecs, Default().Media.Codecs) {
-		for i, name := range c.Media.Codecs {
-			if slices.Contains(unbuiltCodecs, name) {
-				p.addf(fmt.Sprintf("media.codecs[%d]", i), "%s is not built yet", name)
-			}
-		}
-	}
-	for i, u := range c.Users {
-		for j, name := range u.Codecs {
-			if slices.Contains(unbuiltCodecs, name) {
-				p.addf(fmt.Sprintf("user[%d].codecs[%d]", i, j), "%s is not built yet", name)
-			}
-		}
-	}
-	for i, t := range c.Trunks {
-		for j, name := range t.Codecs {
-			if slices.Contains(unbuiltCodecs, name) {
-				p.addf(fmt.Sprintf("trunk[%d].codecs[%d]", i, j), "%s is not built yet", name)
-			}
-		}
 	}
 	for _, s := range unbuiltStores {
 		if strings.HasPrefix(string(c.Store.URL), s) {

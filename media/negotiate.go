@@ -51,8 +51,9 @@ func (s *Session) SetDirection(d sdp.Direction) {
 	s.sdp.want = d
 }
 
-// Prefer puts the codecs so named first, and lets our order decide in the next answer. So
-// a leg can be answered with the codec that the other leg has. Unknown names do nothing.
+// Prefer puts the codecs so named first in the next offer, before the one in use, and lets
+// our order decide in answers. So a leg can be given the codec that the other leg has.
+// Unknown names do nothing.
 func (s *Session) Prefer(names ...string) {
 	s.sdpMu.Lock()
 	defer s.sdpMu.Unlock()
@@ -66,7 +67,41 @@ func (s *Session) Prefer(names ...string) {
 			list = append(list, f)
 		}
 	}
-	s.sdp.formats, s.sdp.prefer = list, sdp.PreferOurs
+	if len(list) > 0 && contains(first, list[0]) {
+		s.sdp.formats, s.sdp.prefer, s.sdp.wish = list, sdp.PreferOurs, list[0]
+	}
+}
+
+// PeerCodecs names the voice codecs that the peer described last and we have, in its order,
+// as Codec names them; none before the first exchange.
+func (s *Session) PeerCodecs() []string {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	return named(s.sdp.theirs)
+}
+
+// VoiceCodecs names the codecs of the first audio stream of a description that we have; none
+// if it cannot be read.
+func VoiceCodecs(description []byte) []string {
+	d, err := sdp.Parse(description)
+	if err != nil {
+		return nil
+	}
+	_, m := d.Find(func(m *sdp.Media) bool { return m.Type == "audio" })
+	if m == nil {
+		return nil
+	}
+	return named(m.Codecs)
+}
+
+func named(list []sdp.Codec) []string {
+	var names []string
+	for _, c := range list {
+		if f := formatNamed(c.Name); f != nil {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // Held tells whether the peer has put us on hold: we may not send.

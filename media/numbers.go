@@ -58,11 +58,15 @@ func (n *negotiation) ours(everyClock bool) []sdp.Codec {
 		list = append(list, numbers.of(sdp.Codec{PayloadType: f.PayloadType, Name: f.Name, ClockRate: f.ClockRate,
 			Channels: f.Channels, Fmtp: f.Fmtp}))
 	}
-	if n.agreed != nil {
-		add(n.agreed.format)
+	first := n.wish
+	if first == nil && n.agreed != nil {
+		first = n.agreed.format
+	}
+	if first != nil {
+		add(first)
 	}
 	for _, f := range n.formats {
-		if n.agreed == nil || n.agreed.format != f {
+		if f != first {
 			add(f)
 		}
 	}

@@ -26,6 +26,8 @@ type negotiation struct {
 	agreed  *params     // nil before the first exchange
 	ptime   int
 	numbers numbering
+	wish    *format     // to come first in the next exchange, rather than the agreed one
+	theirs  []sdp.Codec // that the peer described last
 }
 
 // defaultPtime is how much sound one packet holds unless the peer asks for another, in ms
@@ -135,7 +137,7 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	p.secure, p.ice = secure, ice
 	p.sends, p.receives, p.mux = direction.Sends(), direction.Receives(), theirs.RTCPMux
 	n.agreed, n.audio, n.ptime = p, index, p.frameMs
-	n.numbers.note(theirs.Codecs)
+	n.learn(theirs)
 	line.PTime = p.frameMs
 	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), map[int]sdp.Media{index: line})), nil
 }
@@ -211,8 +213,14 @@ func (n *negotiation) setAnswer(body []byte) error {
 	p.receives = ours.Direction.Receives() && d.Sends()
 	p.mux = ours.RTCPMux && theirs.RTCPMux
 	n.agreed, n.ptime = p, p.frameMs
-	n.numbers.note(theirs.Codecs)
+	n.learn(theirs)
 	return nil
+}
+
+// learn takes note of what the peer can do.
+func (n *negotiation) learn(theirs *sdp.Media) {
+	n.numbers.note(theirs.Codecs)
+	n.theirs, n.wish = theirs.Codecs, nil
 }
 
 // heard is the peer's direction; c=0.0.0.0 is the old way to say that it will not listen

@@ -123,7 +123,7 @@ func (s *server) keep() {
 
 func (s *server) openMedia(_ context.Context, cfg settings) error {
 	m, err := media.New(media.Options{
-		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Built(), Log: s.log,
+		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Codecs, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -251,7 +251,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
 		Trunks: s.trunks, Journal: journal, Hooks: s.scripts,
 		Realm: cfg.SIP.Realm(), Domain: cfg.SIP.Domain, Algorithms: offered, ACL: accessList(cfg.ACL),
-		Codecs: cfg.Media.Built(), Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
+		Codecs: cfg.Media.Codecs, Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
 		Guard: guard(cfg.Config), Emergency: cfg.Limits.Emergency, Bans: bans, OnBan: s.keeper.banned,
 		ServiceRoute: cfg.SIP.ServiceRoute, SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
 		Preferences: s.preferencesOf,
