@@ -12,12 +12,12 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop relay bench bench-relay long fuzz prompts clean
+.PHONY: build test peers check unit interop relay conference bench bench-conference bench-relay long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
-test: peers check unit interop relay ## everything that must hold, as CI runs it
+test: peers check unit interop relay conference ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
@@ -39,6 +39,12 @@ interop:
 # A few seconds that fail on lost packets and on gross faults only: others may be busy here.
 relay:
 	$(GO) run ./bench/relay -short
+
+conference:
+	$(GO) run ./bench/conference -short
+
+bench-conference: ## CPU of 300 parties in rooms of ten; needs an idle machine
+	$(GO) run ./bench/conference
 
 bench-relay: ## CPU of a relayed packet beside C and a goroutine a socket; needs an idle machine
 	$(GO) run ./bench/relay

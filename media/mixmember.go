@@ -23,6 +23,12 @@ type member struct {
 	stream *stream
 	muted  bool
 
+	// What is listened to at a lower rate than the mix has is brought up to it only while
+	// it is heard: most are silent most of the time.
+	rate  pcmRate
+	raise *codec.Resampler // nil: none is needed
+	wide  []int16
+
 	frames  [memberFrames][]int16
 	nothing [memberFrames]bool // nothing came in that frame
 	first   int
@@ -35,9 +41,13 @@ type member struct {
 }
 
 func newMember(r *mixer, m *stream) *member {
-	p := &member{mixer: r, stream: m, muted: true, mouth: mouth{rate: r.rate}}
+	p := &member{mixer: r, stream: m, muted: true, rate: r.rate, mouth: mouth{rate: r.rate}}
+	if m.p != nil && m.p.format.pcm < r.rate {
+		p.rate, p.wide = m.p.format.pcm, make([]int16, r.rate.frame())
+		p.raise, _ = codec.NewResampler(p.rate.hz(), r.rate.hz()) // these rates all have a filter
+	}
 	for i := range p.frames {
-		p.frames[i] = make([]int16, r.rate.frame())
+		p.frames[i] = make([]int16, p.rate.frame())
 	}
 	return p
 }
@@ -53,8 +63,8 @@ func (p *member) mute(on bool) {
 		p.says(false)
 		return
 	}
-	p.voice.Init(vad.Options{Rate: p.mixer.rate.hz(), Onset: speaksAfter, Hang: speaksOn})
-	p.stream.listen(p, p.mixer.rate)
+	p.voice.Init(vad.Options{Rate: p.rate.hz(), Onset: speaksAfter, Hang: speaksOn})
+	p.stream.listen(p, p.rate)
 }
 
 // hear takes 20 ms of what the member says; the oldest gives way.
@@ -101,11 +111,19 @@ func (p *member) gate(pcm []int16) {
 	switch {
 	case pcm == nil:
 	case p.open:
-		p.own = pcm
+		p.own = p.raised(pcm)
 	case was:
 		fadeOut(pcm)
-		p.own = pcm
+		p.own = p.raised(pcm)
 	}
+}
+
+// raised is a frame at the rate of the mix.
+func (p *member) raised(pcm []int16) []int16 {
+	if p.raise == nil {
+		return pcm
+	}
+	return p.wide[:p.raise.Process(p.wide, pcm)]
 }
 
 // says tells who begins and who ends to speak.
