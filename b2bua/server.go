@@ -76,7 +76,7 @@ type Options struct {
 	// Preferences of a user; nil: nobody has any. Its answers come from memory.
 	Preferences func(user string) Preferences
 
-	Timers transaction.Timers
+	Timers transaction.Timers // those of transaction.DefaultTimers for each that is 0
 	Clock  clock.Clock
 	Log    *slog.Logger
 }
@@ -125,9 +125,7 @@ func New(o Options) (*Server, error) {
 	if o.Realm == "" {
 		o.Realm = "tandem"
 	}
-	if o.Timers == (transaction.Timers{}) {
-		o.Timers = transaction.DefaultTimers()
-	}
+	o.Timers = o.Timers.WithDefaults()
 	s := &Server{
 		o:        o,
 		digest:   auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),

@@ -75,7 +75,7 @@ func (s *Server) branches(target string) ([]branch, error) {
 		if err := sip.ParseUri(target, &u); err != nil || u.Host == "" || strings.ContainsAny(target, "\r\n<> ") {
 			return nil, fmt.Errorf("%q is not a SIP URI", target)
 		}
-		if s.o.Transport.Owns(u) {
+		if s.names(u) {
 			return []branch{s.loopBranch(target, unescape(u.User))}, nil
 		}
 		return []branch{{target: target, uri: u, to: u}}, nil

@@ -71,7 +71,7 @@ type ender interface{ fail(err error) }
 
 // New makes a layer. It becomes useful with Transport.Serve(layer).
 func New(o Options) *Layer {
-	o.Timers.fill()
+	o.Timers = o.Timers.WithDefaults()
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}

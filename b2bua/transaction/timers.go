@@ -27,7 +27,8 @@ func DefaultTimers() Timers {
 	}
 }
 
-func (t *Timers) fill() {
+// WithDefaults has the value of RFC 3261 in the place of each that is 0.
+func (t Timers) WithDefaults() Timers {
 	d := DefaultTimers()
 	for _, f := range []struct {
 		field *time.Duration
@@ -37,6 +38,7 @@ func (t *Timers) fill() {
 			*f.field = f.value
 		}
 	}
+	return t
 }
 
 // long is 64*T1, the time after which a transaction gives up.
