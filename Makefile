@@ -50,6 +50,7 @@ bench-relay: ## CPU of a relayed packet beside C and a goroutine a socket; needs
 	$(GO) run ./bench/relay
 
 long: ## the tests that are cut short in `make test`, at full size
+	FLOOD=full $(GO) test -count=1 -timeout 5m -run '^TestFlood$$' -v ./cmd/tandem
 	MANY_CALLS=10000 $(GO) test -race -count=1 -timeout 30m -run '^TestManyCalls$$' -v ./b2bua
 
 bench: ## every benchmark, with its allocations
