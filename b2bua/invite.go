@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"log/slog"
-	"slices"
 	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
@@ -164,8 +163,9 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	c.dialled = numberOf(&req.Recipient)
 	c.shared.number = c.dialled
 	c.state.Store(StateNew)
+	offer := session(req)
 	l := &Leg{role: "a", callID: d.ID().CallID, localTag: tag, flow: tx.Flow(), remote: tx.Flow().Remote().String(),
-		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: slices.Clone(session(req)), theirs: slices.Clone(session(req)), byeLater: -1}
+		server: tx, dialog: d, dialogs: []*dialog.Dialog{d}, offer: offer, theirs: offer, byeLater: -1}
 	l.userAgent, _ = headerOf(req, "User-Agent")
 	l.rec.invited = c.started
 	l.owner.Store(c)
