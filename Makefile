@@ -12,12 +12,12 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop relay conference bench bench-conference bench-relay long fuzz prompts clean
+.PHONY: build test peers check unit interop relay conference registrar bench bench-conference bench-relay bench-registrar long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
-test: peers check unit interop relay conference ## everything that must hold, as CI runs it
+test: peers check unit interop relay conference registrar ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
@@ -48,6 +48,13 @@ bench-conference: ## CPU of 300 parties in rooms of ten; needs an idle machine
 
 bench-relay: ## CPU of a relayed packet beside C and a goroutine a socket; needs an idle machine
 	$(GO) run ./bench/relay
+
+# A few seconds, as relay.
+registrar:
+	$(GO) run ./bench/registrar -short
+
+bench-registrar: ## memory and CPU of 100,000 registrations beside reading and checking them; needs an idle machine
+	$(GO) run ./bench/registrar
 
 long: ## the tests that are cut short in `make test`, at full size
 	FLOOD=full $(GO) test -count=1 -timeout 5m -run '^TestFlood$$' -v ./cmd/tandem

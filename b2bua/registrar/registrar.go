@@ -92,6 +92,7 @@ type Registrar struct {
 type binding struct {
 	Contact
 	index      int
+	berth      int // in flows
 	slot, spot int // in the wheel; slot -1: it is not
 }
 
@@ -197,20 +198,19 @@ func (r *Registrar) FlowUser(f transport.Flow, from string) (user string, ok boo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Clock.Now()
-	several := false
+	for _, b := range r.users[from] {
+		if b.Flow == f && now.Before(b.Expires) {
+			return from, true
+		}
+	}
 	for _, b := range r.flows[f] {
 		switch {
 		case !now.Before(b.Expires):
-		case b.User == from:
-			return from, true
 		case user == "":
 			user = b.User
 		case user != b.User:
-			several = true
+			return "", false // several
 		}
-	}
-	if several {
-		return "", false
 	}
 	return user, user != ""
 }
@@ -268,7 +268,7 @@ func (r *Registrar) FlowClosed(f transport.Flow) {
 	r.mu.Lock()
 	for _, b := range slices.Clone(r.flows[f]) {
 		if len(b.Path) > 0 {
-			dropFrom(r.flows, f, b)
+			r.unberth(b)
 			b.Flow = transport.Flow{}
 			continue
 		}
@@ -293,10 +293,15 @@ func (r *Registrar) add(c Contact) {
 }
 
 func (r *Registrar) replace(b *binding, c Contact) {
-	r.unindex(b)
+	same := b.Flow == c.Flow && b.Source == c.Source && b.NAT == c.NAT // as nearly always
+	if !same {
+		r.unindex(b)
+	}
 	c.ID, c.Registered = b.ID, b.Registered
 	b.Contact = c
-	r.index(b)
+	if !same {
+		r.index(b)
+	}
 	heap.Fix(&r.expiry, b.index)
 	r.note(Refreshed, c)
 }
@@ -310,6 +315,7 @@ func (r *Registrar) remove(b *binding, why ChangeKind) {
 
 func (r *Registrar) index(b *binding) {
 	if !b.Flow.IsZero() {
+		b.berth = len(r.flows[b.Flow])
 		r.flows[b.Flow] = append(r.flows[b.Flow], b)
 	}
 	if ip := b.Source.Addr().Unmap(); ip.IsValid() {
@@ -322,14 +328,28 @@ func (r *Registrar) index(b *binding) {
 }
 
 func (r *Registrar) unindex(b *binding) {
-	if !b.Flow.IsZero() {
-		dropFrom(r.flows, b.Flow, b)
-	}
+	r.unberth(b)
 	ip := b.Source.Addr().Unmap()
 	if r.sources[ip]--; r.sources[ip] <= 0 {
 		delete(r.sources, ip)
 	}
 	r.wheel.remove(b)
+}
+
+// unberth takes b out of flows. A proxy's one flow may carry all there are: no search there.
+func (r *Registrar) unberth(b *binding) {
+	if b.Flow.IsZero() {
+		return
+	}
+	list := r.flows[b.Flow]
+	last := list[len(list)-1]
+	list[b.berth], last.berth = last, b.berth
+	list[len(list)-1] = nil
+	if list = list[:len(list)-1]; len(list) == 0 {
+		delete(r.flows, b.Flow)
+		return
+	}
+	r.flows[b.Flow] = list
 }
 
 func dropFrom[K comparable](m map[K][]*binding, key K, b *binding) {

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -323,6 +324,53 @@ func TestFlows(t *testing.T) {
 		want := []string{"added 1001", "added 1002", "refreshed 1002", "closed 1001", "expired 1002"}
 		if !slices.Equal(changes, want) {
 			t.Errorf("changes %v, want %v", changes, want)
+		}
+	})
+}
+
+// A proxy brings all phones over one flow: each is found, moves and leaves by itself.
+func TestManyOverOneFlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b, hangUp := flows(t)
+		defer hangUp()
+		r := New(Options{})
+		defer r.Close()
+		const users = 500
+		at := map[string]transport.Flow{}
+		for n := 1; n < 5000; n++ {
+			user := fmt.Sprint("u", rand.IntN(users))
+			f := []transport.Flow{a, a, b, {}}[rand.IntN(4)]
+			expires := "3600"
+			if f.IsZero() {
+				f, expires = a, "0"
+			}
+			req := register(t, user, n, fmt.Sprintf("Contact: <sip:%s@h>", user), "Expires: "+expires)
+			if code, _, err := r.Register(user, req, f); code != 200 {
+				t.Fatalf("%d, %v", code, err)
+			}
+			if at[user] = f; expires == "0" {
+				delete(at, user)
+			}
+		}
+		over := map[transport.Flow]int{}
+		for i := range users {
+			user := fmt.Sprint("u", i)
+			f, bound := at[user]
+			over[f]++
+			for _, g := range []transport.Flow{a, b} {
+				if got, ok := r.FlowUser(g, user); bound && (ok && got == user) != (g == f) {
+					t.Fatalf("%s over %v: %q", user, g, got)
+				}
+			}
+		}
+		r.FlowClosed(a)
+		if n := r.Len(); n != over[b] {
+			t.Errorf("%d left, want the %d over the other flow", n, over[b])
+		}
+		r.FlowClosed(b)
+		if n := r.Len(); n != 0 || len(r.flows) != 0 {
+			t.Errorf("%d left over %d flows", n, len(r.flows))
 		}
 	})
 }

@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 
 	"cmd/tandem": {"..."},
 	"test/...":   {"..."},
-	"bench/...":  {"media", "media/...", "b2bua/..."}, // load against one room; nobody imports it
+	"bench/...":  {"media", "media/...", "b2bua", "b2bua/...", "store"}, // load against one room; nobody imports it
 
 	"scripts/prompts": {}, // only sounds, and a test of them
 }
@@ -67,7 +67,7 @@ var rooms = map[string][]string{
 var homes = map[string][]string{
 	"github.com/alecthomas/kong":   {"cmd/tandem"},
 	"github.com/coder/websocket":   {"b2bua/transport", "scripting"},
-	"github.com/emiago/sipgo/sip":  {"b2bua", "b2bua/...", "scripting/sim", "cmd/tandem"},
+	"github.com/emiago/sipgo/sip":  {"b2bua", "b2bua/...", "scripting/sim", "cmd/tandem", "bench/..."},
 	"github.com/fsnotify/fsnotify": {"scripting", "cmd/tandem"},
 	"github.com/hajimehoshi":       {"media/soundfile"},
 	"github.com/jackc/pgx":         {"store/postgres"},
