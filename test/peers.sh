@@ -9,6 +9,8 @@ peers=(
   "gcc gcc,libc6-dev the SQLite driver and the race detector"
   "sipp sip-tester SIP scenarios and RTP counting"
   "baresip baresip-core a softphone with digest, DTMF and WAV audio"
+  "ip iproute2 networks of their own, to put a phone behind a router"
+  "nft nftables the router's address translation"
   "kamailio kamailio a proxy that stays in the path of calls"
   "svmap sipvicious what strangers scan with"
 )

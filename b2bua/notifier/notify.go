@@ -102,7 +102,7 @@ func (n *Notifier) prepare(s *subscription) (transport.Flow, *sip.Request) {
 		event += ";id=" + s.eventID
 	}
 	// RFC 6665 §4.1.3
-	state := "active;expires=" + strconv.Itoa(int(max(s.expires.Sub(now), 0)/time.Second))
+	state := "active;expires=" + strconv.Itoa(int(max(s.expires.Sub(now), 0).Round(time.Second)/time.Second))
 	if s.over != "" {
 		state = "terminated;reason=" + s.over
 	}

@@ -22,10 +22,10 @@ import (
 // baresipConfig is all of baresip's set-up but the account: G.711, sound from a
 // file or a tone, what is heard and said dumped to WAV, and a control socket.
 const baresipConfig = `poll_method epoll
-sip_listen 127.0.0.1:0
-net_interface 127.0.0.1
+sip_listen %[4]s:0
+net_interface %[4]s
 call_max_calls 4
-audio_source %s
+audio_source %[1]s
 audio_alert ausine,440
 ausrc_format s16
 auplay_format s16
@@ -33,7 +33,7 @@ auenc_format s16
 audec_format s16
 jitter_buffer_delay 5-10
 rtp_ports 20000-60000
-module_path %s
+module_path %[2]s
 module g711.so
 module sndfile.so
 module aufile.so
@@ -46,7 +46,7 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:0
-snd_path %s
+snd_path %[3]s
 `
 
 // softphone is a running baresip.
@@ -54,6 +54,7 @@ type softphone struct {
 	*process
 	dir  string
 	ctrl net.Conn
+	in   *namespace // nil: this machine's network
 
 	mu     sync.Mutex
 	events []phoneEvent
@@ -75,16 +76,22 @@ type phoneEvent struct {
 // the beginning what it is given, 8 kHz mono; without that it is silent.
 func newSoftphone(t *testing.T, says []int16) *softphone {
 	t.Helper()
+	return newSoftphoneIn(t, nil, "127.0.0.1", says)
+}
+
+// newSoftphoneIn is newSoftphone at an address of another network.
+func newSoftphoneIn(t *testing.T, in *namespace, address string, says []int16) *softphone {
+	t.Helper()
 	dir := t.TempDir()
 	if says == nil {
 		says = make([]int16, 60*phoneRate)
 	}
 	microphone := filepath.Join(dir, "microphone.wav")
 	writeWAV(t, microphone, says)
-	config := fmt.Sprintf(baresipConfig, "aufile,"+microphone, baresipModules(t), dir)
+	config := fmt.Sprintf(baresipConfig, "aufile,"+microphone, baresipModules(t), dir, address)
 	writeFile(t, filepath.Join(dir, "config"), config)
 	writeFile(t, filepath.Join(dir, "accounts"), "")
-	s := &softphone{process: launch(t, dir, "baresip", "-f", dir, "-s"), dir: dir}
+	s := &softphone{process: launchIn(t, in, dir, "baresip", "-f", dir, "-s"), dir: dir, in: in}
 	s.connect(t)
 	return s
 }
@@ -117,7 +124,11 @@ func (s *softphone) connect(t *testing.T) {
 }
 
 func (s *softphone) tryControl(addr netip.AddrPort) bool {
-	conn, err := net.DialTimeout("tcp", addr.String(), time.Second)
+	dial := func() (net.Conn, error) { return net.DialTimeout("tcp", addr.String(), time.Second) }
+	if s.in != nil {
+		dial = func() (net.Conn, error) { return s.in.dial("tcp", addr.String()) }
+	}
+	conn, err := dial()
 	if err != nil {
 		return false
 	}

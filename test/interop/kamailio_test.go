@@ -16,26 +16,42 @@ import (
 // kamailio starts a record-routing proxy that sends on to callee what is for itself.
 func kamailio(t *testing.T, callee netip.AddrPort) (*process, netip.AddrPort) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "kamailio.cfg"))
+	return anyKamailio(t, "kamailio.cfg", callee)
+}
+
+// anyKamailio starts one with a configuration of testdata on a free port.
+func anyKamailio(t *testing.T, config string, callee netip.AddrPort) (*process, netip.AddrPort) {
+	t.Helper()
+	for {
+		addr := freePort(t, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+		if p := kamailioAt(t, config, addr, callee); p != nil {
+			return p, addr
+		}
+	}
+}
+
+// kamailioAt returns nil if somebody else has taken the port.
+func kamailioAt(t *testing.T, name string, addr, callee netip.AddrPort) *process {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		dir, addr := t.TempDir(), freePort(t, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
-		config := filepath.Join(dir, "kamailio.cfg")
-		writeFile(t, config, strings.NewReplacer("PROXY", addr.String(), "CALLEE", strconv.Itoa(int(callee.Port()))).Replace(string(text)))
-		p := launch(t, dir, "kamailio", "-DD", "-E", "-f", config, "-Y", dir, "-m", "16", "-M", "4")
-		const unconnected = "07"
-		eventually(t, "kamailio has its socket", func() bool {
-			return !p.running() || slices.Contains(bound(p.cmd.Process.Pid, "udp", unconnected), addr)
-		})
-		if p.running() {
-			return p, addr
-		}
-		if !strings.Contains(p.out.String(), "Address already in use") {
-			t.Fatal("kamailio has ended")
-		}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "kamailio.cfg")
+	writeFile(t, config, strings.NewReplacer("PROXY", addr.String(), "CALLEE", strconv.Itoa(int(callee.Port()))).Replace(string(text)))
+	p := launch(t, dir, "kamailio", "-DD", "-E", "-f", config, "-Y", dir, "-m", "16", "-M", "4")
+	const unconnected = "07"
+	eventually(t, "kamailio has its socket", func() bool {
+		return !p.running() || slices.Contains(bound(p.cmd.Process.Pid, "udp", unconnected), addr)
+	})
+	if p.running() {
+		return p
 	}
+	if !strings.Contains(p.out.String(), "Address already in use") {
+		t.Fatal("kamailio has ended")
+	}
+	return nil
 }
 
 // TestProxyOnBothSides: a proxy that record-routes stands before Tandem and behind it. Each

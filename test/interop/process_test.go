@@ -50,6 +50,15 @@ func launch(t *testing.T, dir, program string, args ...string) *process {
 	return p
 }
 
+// launchIn is launch in another network, or in this one.
+func launchIn(t *testing.T, in *namespace, dir, program string, args ...string) *process {
+	t.Helper()
+	if in == nil {
+		return launch(t, dir, program, args...)
+	}
+	return launch(t, dir, "ip", append([]string{"netns", "exec", in.name, program}, args...)...)
+}
+
 func (p *process) running() bool {
 	select {
 	case <-p.exited:

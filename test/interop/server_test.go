@@ -28,6 +28,7 @@ type setup struct {
 	config  string            // tandem.toml
 	scripts map[string]string // file to text; none: the shipped scripts
 	listen  []string          // of SIP; UDP and TCP on free ports by default
+	in      *namespace        // nil: this machine's network
 }
 
 // server is a running tandem serve.
@@ -111,7 +112,7 @@ func serve(t *testing.T, s setup) *server {
 			srv.tell(t)
 		}
 	})
-	srv.process = launch(t, dir, tandemBinary, args...)
+	srv.process = launchIn(t, s.in, dir, tandemBinary, args...)
 	eventually(t, "the server is ready", func() bool {
 		if !srv.running() {
 			t.Fatal("the server has ended")
