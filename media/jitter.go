@@ -15,6 +15,7 @@ const (
 	jitterWindow = 50                     // packets after which the delay is looked at
 	jitterIdle   = 2 * time.Second        // without a packet, and we begin anew
 	jitterJump   = time.Second            // a gap in the timestamps that is no pause
+	jitterLate   = 5                      // packets too late in a row before we believe their timestamps
 )
 
 // jitter holds the packets of one peer until it is their turn. Its delay is as small as the
@@ -30,6 +31,7 @@ type jitter struct {
 	rate    int    // of clock
 	idle    time.Duration
 	delay   time.Duration // added since the start
+	late    int           // packets in a row that came too late
 	grow    bool          // make up a frame, so that what follows is less late
 	shrink  bool          // leave one out
 	least   time.Duration // that a packet of this window has waited
@@ -134,9 +136,12 @@ func (j *jitter) take(now time.Time) (turn, *slot, time.Duration) {
 		if late := j.ticks(-gap); late > 0 {
 			if j.delay += -gap; j.delay > jitterMost {
 				j.delay -= -gap
-				continue // too late to be worth the delay
+				if j.late++; j.late < jitterLate {
+					continue // too late to be worth the delay
+				}
 			}
 		}
+		j.late = 0 // or the peer's clock has been set back: we follow it
 		j.clock, j.rate = s.stamp, s.meaning.format.ClockRate
 		j.waited(now.Sub(s.arrived))
 		return turnPacket, s, 0

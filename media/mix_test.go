@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tandem/media/codec"
+	"tandem/media/sdp"
 )
 
 // party is a phone in a conference: it says a tone of its own, and keeps what it hears.
@@ -62,7 +63,17 @@ func (r *room) party(i int, name string) *party {
 	f := formatNamed(name)
 	p := &party{peer: memoryPeer(r.t, r.bubble.mem, fmt.Sprintf("127.0.0.1:%d", 6000+2*i)), format: f, hz: 300 + 200*float64(i), level: -20}
 	p.session = open(r.t, r.bubble.engine, SessionOptions{KeepAlive: true, Codecs: []string{name}})
-	p.call(p.session, fmt.Sprint(f.PayloadType))
+	answer, err := p.session.Answer(p.offer(fmt.Sprintf("%d 101", f.PayloadType),
+		fmt.Sprintf("a=rtpmap:%d %s/%d/%d\r\na=rtpmap:101 telephone-event/8000\r\n", f.PayloadType, f.Name, f.ClockRate, f.Channels)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	d, err := sdp.Parse(answer)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, m := d.Audio()
+	p.to = d.AddrOf(m)
 	p.enc, _ = f.NewEncoder()
 	p.dec, _ = f.NewDecoder()
 	return p

@@ -8,6 +8,10 @@ import (
 
 // receive takes one datagram of the RTP port.
 func (m *stream) receive(b []byte, from netip.AddrPort) {
+	if len(b) == maxPacket { // longer than that: what has been cut off is missing
+		m.count.malformed++
+		return
+	}
 	switch rtp.Classify(b) { // RFC 7983
 	case rtp.RTCP: // RFC 5761: multiplexed
 		m.receiveRTCP(b, from)

@@ -9,8 +9,8 @@ import (
 	"tandem/media/rtp"
 )
 
-// maxPacket is the longest datagram we take; longer ones are cut and fail to parse or are
-// relayed as cut. RTP of the codecs we have fits an Ethernet frame.
+// maxPacket is the room for a datagram; what fills it has been cut and is dropped. RTP of the
+// codecs we have fits an Ethernet frame.
 const maxPacket = 2048
 
 // worker is one goroutine that owns the streams given to it: their sockets, timers and
