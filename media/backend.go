@@ -12,9 +12,8 @@ import (
 type Backend interface {
 	// listen binds a UDP socket. Port 0 takes a free one.
 	listen(addr netip.AddrPort) (conn, error)
-	// poller makes what one worker waits on; owns says that the worker may block one of
-	// the runtime's processors.
-	poller(c clock.Clock, owns bool) (poller, error)
+	// poller makes what one worker waits on.
+	poller(c clock.Clock) (poller, error)
 }
 
 // conn is a UDP socket that never blocks. Only its worker calls recv, send and close;

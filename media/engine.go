@@ -35,10 +35,6 @@ type Options struct {
 	Clock            clock.Clock // nil: the system's
 	Log              *slog.Logger
 	Backend          Backend // nil: Epoll on Linux, else Sockets
-	// OwnProcessors gives each worker one of the runtime's processors to itself while it is
-	// busy, by raising GOMAXPROCS: the scheduler's part in waking a worker costs as much as
-	// relaying several packets. For a process with one engine.
-	OwnProcessors bool
 }
 
 // Engine makes sessions and runs their workers.
@@ -53,7 +49,6 @@ type Engine struct {
 	encoder    *encoder
 	disk       *disk
 	faults     faults
-	processors int     // by which GOMAXPROCS has been raised
 	full       limiter // of the log about ports
 	identity   *identity
 	ground     *ground
@@ -94,10 +89,6 @@ func New(o Options) (*Engine, error) {
 	count := o.Workers
 	if count <= 0 {
 		count = max(1, runtime.NumCPU()-1)
-	}
-	if o.OwnProcessors {
-		e.processors = count
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + count)
 	}
 	return e, e.start(count)
 }
@@ -143,9 +134,6 @@ func (e *Engine) Close() error {
 	e.encoder.close()
 	e.disk.close()
 	e.running.Wait()
-	if e.processors > 0 {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) - e.processors)
-	}
 	return nil
 }
 

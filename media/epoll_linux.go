@@ -16,9 +16,8 @@ import (
 	"tandem/clock"
 )
 
-// Epoll is the backend of choice on Linux: raw non-blocking sockets, a level-triggered
-// epoll descriptor a worker, which is waited for in the runtime's netpoller, or in the
-// kernel by workers that own a processor.
+// Epoll is the backend of choice on Linux: raw non-blocking sockets and a level-triggered
+// epoll descriptor a worker, which is waited for in the runtime's netpoller.
 func Epoll() Backend { return epollBackend{} }
 
 func defaultBackend() Backend { return Epoll() }
@@ -27,8 +26,8 @@ type epollBackend struct{}
 
 func (epollBackend) listen(addr netip.AddrPort) (conn, error) { return listenRaw(addr) }
 
-func (epollBackend) poller(_ clock.Clock, owns bool) (poller, error) {
-	p := &epollPoller{fd: -1, gate: -1, eventfd: -1, alarm: -1, owns: owns}
+func (epollBackend) poller(clock.Clock) (poller, error) {
+	p := &epollPoller{fd: -1, gate: -1, eventfd: -1, alarm: -1, nap: -1}
 	var err error
 	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err == nil {
 		p.gate, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -39,13 +38,16 @@ func (epollBackend) poller(_ clock.Clock, owns bool) (poller, error) {
 	if err == nil {
 		p.alarm, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	}
+	if err == nil {
+		p.nap, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	}
 	if err != nil {
 		err = fmt.Errorf("media: epoll: %w", err)
 	} else {
 		err = p.start()
 	}
 	if err != nil {
-		for _, fd := range []int{p.fd, p.gate, p.eventfd, p.alarm} {
+		for _, fd := range []int{p.fd, p.gate, p.eventfd, p.alarm, p.nap} {
 			unix.Close(fd) // those that were not made are -1, which is refused
 		}
 		return nil, err
@@ -58,12 +60,16 @@ const (
 	wakeEntry  = -1
 	alarmEntry = -2
 	doorEntry  = -3
+	napEntry   = -4
 )
 
 // epollPoller has its sockets, an eventfd and a timerfd in one epoll descriptor. To park it
-// waits in the runtime's netpoller on another, the gate, whose only entry, the door, is the
-// first. The door shuts when it has been seen through: while a poller blocks in the kernel
-// itself, packets do not wake the netpoller as well.
+// waits in the runtime's netpoller on another, the gate. One entry of that, the door, is the
+// first descriptor, and shuts when it has been seen through; the other is a timer.
+//
+// To wake a worker costs the scheduler as much as several packets. So when packets come
+// faster than napBusy, the worker leaves the door shut and naps: what comes within napTime
+// waits in the sockets and is taken at once. Nothing waits longer than that.
 //
 // Deadlines go by the timerfd and not by time-outs of the waits: setting and clearing the
 // hardware's timer at each wake-up costs as much as several packets on a virtual machine.
@@ -81,8 +87,10 @@ type epollPoller struct {
 	events   [256]unix.EpollEvent
 	in       source
 	warmth   uint64                // so that the compiler keeps the loads of warm
-	owns     bool                  // a processor of the runtime, which it may block
-	busy     bool                  // the last wait brought something
+	nap      int                   // the timerfd that ends a nap
+	napping  bool                  // packets come so fast that it pays
+	quick    int                   // waits in a row that were short
+	last     time.Time             // end of the last wait
 	deadline time.Time             // of the alarm
 	poll     func(fd uintptr) bool // made once: a closure a wait would allocate
 }
@@ -96,6 +104,7 @@ func (p *epollPoller) start() error {
 		{p.fd, p.eventfd, wakeEntry, unix.EPOLLIN},
 		{p.fd, p.alarm, alarmEntry, unix.EPOLLIN | unix.EPOLLET}, // it is never read
 		{p.gate, p.fd, doorEntry, doorEvents},
+		{p.gate, p.nap, napEntry, unix.EPOLLIN | unix.EPOLLET}, // nor is this
 	} {
 		ev := unix.EpollEvent{Events: e.events, Fd: e.entry}
 		if err := unix.EpollCtl(e.in, unix.EPOLL_CTL_ADD, e.fd, &ev); err != nil {
@@ -130,11 +139,9 @@ func (p *epollPoller) seeThrough(gate uintptr) bool {
 
 func (p *epollPoller) wait(until time.Time, ready []*socket) []*socket {
 	p.setAlarm(until)
-	if !p.owns || !p.busy {
-		p.park()
-	}
-	n := p.collect(p.owns && p.busy)
-	p.busy = n > 0
+	p.park()
+	n := p.collect()
+	p.pace(time.Now(), n)
 	for _, ev := range p.events[:n] {
 		switch {
 		case ev.Fd == wakeEntry:
@@ -161,24 +168,47 @@ func (p *epollPoller) setAlarm(until time.Time) {
 	unix.TimerfdSettime(p.alarm, 0, &at, nil) // a timerfd of ours and a valid time: it cannot fail
 }
 
-// park waits in the runtime's netpoller.
+// What makes a worker nap, and for how long.
+const (
+	napTime  = time.Millisecond
+	napBusy  = time.Millisecond // between the ends of two waits
+	napAfter = 16               // so many short waits in a row
+	napLeast = 3                // packets that a nap must bring to be worth it
+)
+
+// park waits in the runtime's netpoller until something is ready, or for a nap.
 func (p *epollPoller) park() {
-	door := unix.EpollEvent{Events: doorEvents, Fd: doorEntry}
-	unix.EpollCtl(p.gate, unix.EPOLL_CTL_MOD, p.fd, &door) // both are ours and open: it cannot fail
-	p.raw.Read(p.poll)                                     // fails only after close
+	if p.napping {
+		nap := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(napTime))}
+		unix.TimerfdSettime(p.nap, 0, &nap, nil) // as in setAlarm: it cannot fail
+	} else {
+		door := unix.EpollEvent{Events: doorEvents, Fd: doorEntry}
+		unix.EpollCtl(p.gate, unix.EPOLL_CTL_MOD, p.fd, &door) // both are ours and open: it cannot fail
+	}
+	p.raw.Read(p.poll) // fails only after close
 }
 
-// collect asks the kernel what is ready. With block it waits without telling the scheduler:
-// nobody has to be woken for us to go on. That keeps a processor from the runtime, which is
-// why we must own one. The runtime signals goroutines that have not yielded for 10 ms, and
-// those it wants stopped: this ends the wait with nothing.
-func (p *epollPoller) collect(block bool) int {
-	wait := 0
-	if block {
-		wait = -1
+// pace decides whether the next wait is a nap: n is what the last one, which ended
+// now, has brought.
+func (p *epollPoller) pace(now time.Time, n int) {
+	short := now.Sub(p.last) < napBusy
+	p.last = now
+	switch {
+	case p.napping:
+		p.napping = n >= napLeast
+		p.quick = 0
+	case short:
+		p.quick++
+		p.napping = p.quick >= napAfter
+	default:
+		p.quick = 0
 	}
+}
+
+// collect asks the kernel what is ready.
+func (p *epollPoller) collect() int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
-		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), uintptr(wait), 0, 0)
+		uintptr(unsafe.Pointer(&p.events[0])), uintptr(len(p.events)), 0, 0, 0)
 	if errno != 0 {
 		return 0
 	}
@@ -228,5 +258,5 @@ func (p *epollPoller) release(s *socket) {
 }
 
 func (p *epollPoller) close() error {
-	return errors.Join(p.file.Close(), unix.Close(p.fd), unix.Close(p.eventfd), unix.Close(p.alarm))
+	return errors.Join(p.file.Close(), unix.Close(p.fd), unix.Close(p.eventfd), unix.Close(p.alarm), unix.Close(p.nap))
 }

@@ -123,18 +123,24 @@ type resampling struct {
 	copied []int16 // each listener's own
 }
 
+// newEar makes the stream's ear and sets its clock going, on a grid, so that one wake-up of
+// the worker serves many.
 func newEar(m *stream) *ear {
+	e := newEarOf(m)
+	if m.p != nil {
+		e.rate = m.p.format.pcm
+	}
+	e.due = m.session.engine.epoch.Add(m.arrival().Truncate(listenGrid) + listenGrid)
+	m.arm(&e.timer, e.due)
+	return e
+}
+
+func newEarOf(m *stream) *ear {
 	most := int(longestPacket/frameTime) * maxFrame
 	e := &ear{stream: m, decoders: make([]codec.Decoder, len(formats)),
 		rest: make([]int16, 0, 2*most), packet: make([]int16, most), joint: make([]int16, 0, most)}
 	e.buffer.reset()
 	e.timer = timer{stream: m, run: (*stream).listenTick}
-	if m.p != nil {
-		e.rate = m.p.format.pcm
-	}
-	// On a grid, so that one wake-up of the worker serves many.
-	e.due = m.session.engine.epoch.Add(m.arrival().Truncate(listenGrid) + listenGrid)
-	m.arm(&e.timer, e.due)
 	return e
 }
 

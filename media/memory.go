@@ -50,7 +50,7 @@ func (m *Memory) pick(ip netip.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (m *Memory) poller(c clock.Clock, _ bool) (poller, error) { return newQueuePoller(c), nil }
+func (m *Memory) poller(c clock.Clock) (poller, error) { return newQueuePoller(c), nil }
 
 // find is the socket bound to the address, or to all addresses with that port.
 func (m *Memory) find(to netip.AddrPort) *memoryConn {

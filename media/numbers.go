@@ -1,16 +1,29 @@
 package media
 
-import "tandem/media/sdp"
+import (
+	"slices"
+
+	"tandem/media/sdp"
+)
 
 // numbering remembers what each payload type of a session has ever meant, on either side.
 //
 // RFC 3264 §8.3.2: a payload type must not be given another meaning within a session.
-type numbering [128]sdp.Codec // Name "": never used
+type numbering []sdp.Codec
+
+func (n numbering) at(payload uint8) (sdp.Codec, bool) {
+	for _, c := range n {
+		if c.PayloadType == payload {
+			return c, true
+		}
+	}
+	return sdp.Codec{}, false
+}
 
 func (n *numbering) note(list []sdp.Codec) {
 	for _, c := range list {
-		if n[c.PayloadType&127].Name == "" {
-			n[c.PayloadType&127] = c
+		if _, known := n.at(c.PayloadType); !known && c.PayloadType >= firstDynamic {
+			*n = append(*n, c)
 		}
 	}
 }
@@ -20,20 +33,20 @@ func (n *numbering) of(c sdp.Codec) sdp.Codec {
 	if c.PayloadType < firstDynamic {
 		return c
 	}
-	own := n[c.PayloadType]
-	for pt := firstDynamic; pt < len(n); pt++ {
-		if n[pt].Same(c) {
-			c.PayloadType = uint8(pt)
+	for _, have := range *n {
+		if have.Same(c) {
+			c.PayloadType = have.PayloadType
 			return c
 		}
 	}
-	for pt := firstDynamic; pt < len(n) && own.Name != ""; pt++ {
-		if n[pt].Name == "" {
-			c.PayloadType = uint8(pt)
-			break
+	for pt, taken := c.PayloadType, true; taken; c.PayloadType = pt {
+		if _, taken = n.at(pt); taken {
+			if pt++; pt > 127 {
+				pt = firstDynamic
+			}
 		}
 	}
-	n[c.PayloadType] = c // or the next codec would take the same
+	*n = append(*n, c) // or the next codec would take the same
 	return c
 }
 
@@ -52,7 +65,7 @@ var eventPayloads = [...]struct {
 func (n *negotiation) ours(everyClock bool) []sdp.Codec {
 	var list []sdp.Codec
 	clocks := map[int]bool{}
-	numbers := n.numbers // a copy: only what is said counts
+	numbers := slices.Clone(n.numbers) // only what is said counts
 	add := func(f *format) {
 		clocks[f.ClockRate] = true
 		list = append(list, numbers.of(sdp.Codec{PayloadType: f.PayloadType, Name: f.Name, ClockRate: f.ClockRate,

@@ -62,9 +62,11 @@ type params struct {
 // inbound is what a received payload type means.
 type inbound struct {
 	kind   payloadKind
+	clock  int32 // of its timestamps, Hz
 	format *format
-	clock  int // of its timestamps, Hz
 }
+
+func audioOf(f *format) inbound { return inbound{payloadAudio, int32(f.ClockRate), f} }
 
 type payloadKind uint8
 
@@ -237,20 +239,19 @@ func heard(s *sdp.Session, m *sdp.Media) sdp.Direction {
 func (n *negotiation) compile(s *sdp.Session, theirs *sdp.Media, c sdp.Choice, ours []sdp.Codec) *params {
 	f := formatNamed(c.Voice.Name)
 	p := &params{format: f, payload: c.Voice.PayloadType, event: noPayload, frameMs: f.frameMs(theirs.PTime, theirs.MaxPTime)}
-	p.rx[comfortNoisePayload] = inbound{kind: payloadNoise, clock: f.ClockRate}
+	p.rx[comfortNoisePayload] = inbound{kind: payloadNoise, clock: int32(f.ClockRate)}
 	// Some answer with numbers of their own, and use them.
-	p.rx[c.Voice.PayloadType] = inbound{payloadAudio, f, f.ClockRate}
+	p.rx[c.Voice.PayloadType] = audioOf(f)
 	if c.Event.Name != "" {
 		p.event, p.eventClock = c.Event.PayloadType, c.Event.ClockRate
-		p.rx[p.event] = inbound{kind: payloadEvent, clock: p.eventClock}
+		p.rx[p.event] = inbound{kind: payloadEvent, clock: int32(p.eventClock)}
 	}
 	for _, o := range ours {
 		switch {
 		case o.Is(sdp.Event):
-			p.rx[o.PayloadType] = inbound{kind: payloadEvent, clock: o.ClockRate}
+			p.rx[o.PayloadType] = inbound{kind: payloadEvent, clock: int32(o.ClockRate)}
 		case agreedOn(c, o):
-			f := formatNamed(o.Name)
-			p.rx[o.PayloadType] = inbound{payloadAudio, f, f.ClockRate}
+			p.rx[o.PayloadType] = audioOf(formatNamed(o.Name))
 		}
 	}
 	p.promised = s.AddrOf(theirs)

@@ -67,7 +67,7 @@ func (m *stream) accepted(b []byte, h rtp.Header, meaning inbound) {
 	m.hearPacket(h, payload, meaning, verdict == rtp.Restarted)
 	switch meaning.kind {
 	case payloadEvent:
-		m.hear(h, payload, meaning.clock)
+		m.hear(h, payload, int(meaning.clock))
 	case payloadAudio:
 		if len(m.tapes) > 0 {
 			m.recordPacket(SidePeer, h, payload, meaning.format)
@@ -98,8 +98,8 @@ func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbou
 		}
 		h.PayloadType, length = m.known.payload, m.known.format.ticks(payload)
 	case payloadEvent:
-		if m.coder != nil || meaning.clock != m.p.eventClock {
-			m.relayEvent(from, h, payload, meaning.clock)
+		if m.coder != nil || int(meaning.clock) != m.p.eventClock {
+			m.relayEvent(from, h, payload, int(meaning.clock))
 			return
 		}
 		h.PayloadType = m.known.event

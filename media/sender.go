@@ -63,6 +63,13 @@ func (t *sender) pause() {
 	}
 }
 
+// silent marks that a live voice stops: whoever speaks next begins anew.
+func (t *sender) silent() {
+	if t.origin == fromVoice {
+		t.origin = fromNobody
+	}
+}
+
 // part marks the end of a relay: its peer's numbers mean nothing any more.
 func (t *sender) part() {
 	if t.origin == fromPeer {

@@ -34,7 +34,7 @@ func (socketBackend) listen(addr netip.AddrPort) (conn, error) {
 	return c, nil
 }
 
-func (socketBackend) poller(c clock.Clock, _ bool) (poller, error) { return newQueuePoller(c), nil }
+func (socketBackend) poller(c clock.Clock) (poller, error) { return newQueuePoller(c), nil }
 
 type udpConn struct {
 	inbox

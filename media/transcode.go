@@ -30,6 +30,7 @@ func (m *stream) endTranscode() {
 	if c := m.coder; c != nil {
 		m.coder = nil
 		c.from.unlisten(c)
+		m.tx.silent()
 	}
 }
 
@@ -37,9 +38,7 @@ func (m *stream) endTranscode() {
 func (c *transcoder) hear(_ *stream, f *pcmFrame) {
 	m := c.to
 	if f.kind == frameNothing || !m.relays() || m.now().Before(m.events.until) {
-		if m.tx.origin == fromVoice {
-			m.tx.pause()
-		}
+		m.tx.silent()
 		c.mouth.pending = c.mouth.pending[:0]
 		return
 	}

@@ -19,6 +19,7 @@ func (m *stream) speakFrom(s speaker, rate pcmRate) {
 	if m.ended {
 		return
 	}
+	m.tx.silent()
 	if s == nil {
 		m.voice = nil
 		return

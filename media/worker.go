@@ -40,7 +40,7 @@ type worker struct {
 }
 
 func newWorker(e *Engine, id int) (*worker, error) {
-	p, err := e.backend.poller(e.clock, e.processors > 0)
+	p, err := e.backend.poller(e.clock)
 	if err != nil {
 		return nil, err
 	}

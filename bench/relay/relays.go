@@ -30,7 +30,7 @@ func serve(relay func(legs int, peer uint16) ([]uint16, error), legs int, peer u
 
 // ours relays by the media engine, as calls do: offer and answer, then a bridge.
 func ours(legs int, peer uint16) ([]uint16, error) {
-	engine, err := media.New(media.Options{OwnProcessors: true})
+	engine, err := media.New(media.Options{})
 	if err != nil {
 		return nil, err
 	}
