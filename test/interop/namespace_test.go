@@ -22,18 +22,36 @@ type namespace struct {
 	name string
 }
 
-// mayNamespace tells whether this machine lets us make networks.
+// mayNamespace tells whether this machine lets us make networks, cables and routers.
 func mayNamespace(t *testing.T) bool {
 	t.Helper()
 	name := namespaceName("try")
-	out, err := exec.Command("ip", "netns", "add", name).CombinedOutput()
-	if err != nil {
-		t.Logf("no network namespaces here: %v: %s", err, out)
-		return false
+	within := []string{"ip", "netns", "exec", name}
+	for _, try := range [][]string{
+		{"ip", "netns", "add", name},
+		{"ip", "-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b"},
+		append(within, "nft", masquerading("a")),
+		append(within, "sh", "-c", forwarding),
+	} {
+		if out, err := exec.Command(try[0], try[1:]...).CombinedOutput(); err != nil {
+			t.Logf("no networks of our own here: %s: %v: %s", strings.Join(try, " "), err, out)
+			exec.Command("ip", "netns", "del", name).Run() // if it was made at all
+			return false
+		}
 	}
 	run(t, "ip", "netns", "del", name)
 	return true
 }
+
+// masquerading is the rule that gives what leaves by an end its address, and a port at random.
+func masquerading(end string) string {
+	return "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }; " +
+		"add rule ip nat out oifname " + strconv.Quote(end) + " masquerade random"
+}
+
+// forwarding makes a network pass packets on, and forget who says nothing for 30 s.
+const forwarding = "echo 1 > /proc/sys/net/ipv4/ip_forward && cd /proc/sys/net/netfilter && " +
+	"echo 30 > nf_conntrack_udp_timeout && echo 30 > nf_conntrack_udp_timeout_stream"
 
 func namespaceName(what string) string {
 	return fmt.Sprintf("tandem-%s-%d-%d", what, os.Getpid(), time.Now().UnixNano()%1_000_000)
@@ -74,14 +92,11 @@ func (n *namespace) wire(end, address string, other *namespace, otherEnd, otherA
 	}
 }
 
-// masquerade makes the network a router as homes have one: what leaves by an end has its
-// address and a port at random, and who says nothing for 30 s is forgotten.
+// masquerade makes the network a router as homes have one.
 func (n *namespace) masquerade(end string) {
 	n.t.Helper()
-	n.within("nft", "add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }; "+
-		"add rule ip nat out oifname "+strconv.Quote(end)+" masquerade random")
-	n.within("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward && cd /proc/sys/net/netfilter && "+
-		"echo 30 > nf_conntrack_udp_timeout && echo 30 > nf_conntrack_udp_timeout_stream")
+	n.within("nft", masquerading(end))
+	n.within("sh", "-c", forwarding)
 }
 
 // dial connects from within the network. A socket stays in the network that it was made in.
