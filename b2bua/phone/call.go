@@ -213,6 +213,7 @@ func (c *Call) openMedia(codecs []string) error {
 		Advertise:  c.flow.Advertised().Addr(),
 		Signalling: c.flow.Remote().Addr(),
 		Codecs:     codecs,
+		Spiral:     !c.phone.ownMedia, // the other phone may have its ports of the same engine
 		KeepAlive:  true,
 		OnEvent:    c.heard,
 	})

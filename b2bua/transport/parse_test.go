@@ -153,12 +153,15 @@ func TestFloodsAreCheap(t *testing.T) {
 		"folds":            strings.Replace(ok, "To:", "X: a\r\n"+strings.Repeat(" b\r\n", 15000)+"To:", 1),
 		"one endless line": strings.Replace(ok, "To:", "X: "+strings.Repeat("\"", 60000)+"\r\nTo:", 1),
 	} {
-		start := time.Now()
-		for range 10 {
+		// The quickest of some: others may have the processor meanwhile.
+		best := time.Hour
+		for deadline := time.Now().Add(20 * time.Second); best > 50*time.Millisecond && time.Now().Before(deadline); {
+			start := time.Now()
 			parseText(text)
+			best = min(best, time.Since(start))
 		}
-		if d := time.Since(start) / 10; d > 50*time.Millisecond {
-			t.Errorf("%s: %v for %d bytes", name, d, len(text))
+		if best > 50*time.Millisecond {
+			t.Errorf("%s: %v for %d bytes", name, best, len(text))
 		}
 	}
 }

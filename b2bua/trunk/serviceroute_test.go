@@ -51,7 +51,7 @@ func TestRouteLastsAsLongAsTheRegistrarSays(t *testing.T) {
 			})
 		}
 		says("Service-Route: <sip:edge.example;lr>")
-		time.Sleep(time.Second)
+		w.sleep(time.Second)
 		tr, _ := w.set.Trunk("carrier")
 		hop := tr.Hops()[0]
 		if r := tr.Route(hop); len(r) != 1 || r[0].String() != "sip:edge.example;lr" {
@@ -61,7 +61,7 @@ func TestRouteLastsAsLongAsTheRegistrarSays(t *testing.T) {
 			t.Errorf("elsewhere the route is %v", r)
 		}
 		says()
-		time.Sleep(time.Minute)
+		w.sleep(time.Minute)
 		if r := tr.Route(hop); r != nil {
 			t.Errorf("the route stays %v", r)
 		}
