@@ -17,7 +17,7 @@ var localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // serve is the process that is measured. It prints the ports of its parties; then, for each
 // line that it reads, the CPU that it has used so far, in ns.
 func serve(mode string, parties, rate int, peer uint16) error {
-	engine, err := media.New(media.Options{Workers: 1, OwnProcessors: true})
+	engine, err := media.New(media.Options{Workers: 1})
 	if err != nil {
 		return err
 	}
