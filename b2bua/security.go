@@ -49,5 +49,5 @@ func (s *Server) tellBan(f transport.Flow, b auth.Ban, why string) {
 // Bans are the sources that are not listened to, the latest first.
 func (s *Server) Bans() []auth.Ban { return s.limiter.Bans() }
 
-// LiftBan listens to a source again; false if it was not banned.
-func (s *Server) LiftBan(ip netip.Addr) bool { return s.limiter.Lift(ip) }
+// LiftBan listens to a source again, and gives the ban; false if it was not banned.
+func (s *Server) LiftBan(ip netip.Addr) (auth.Ban, bool) { return s.limiter.Lift(ip) }

@@ -69,6 +69,18 @@ func (c *Client) Trunks(ctx context.Context) ([]Trunk, error) {
 	return l.Items, err
 }
 
+// Bans lists the sources that are not listened to, the latest first.
+func (c *Client) Bans(ctx context.Context) ([]Ban, error) {
+	l, err := ask[items[Ban]](ctx, c, http.MethodGet, "/bans")
+	return l.Items, err
+}
+
+// LiftBan has a source listened to again.
+func (c *Client) LiftBan(ctx context.Context, source string) error {
+	_, err := ask[any](ctx, c, http.MethodDelete, "/bans/"+url.PathEscape(source))
+	return err
+}
+
 // Scripts asks how the scripts stand.
 func (c *Client) Scripts(ctx context.Context) (ScriptsStatus, error) {
 	return ask[ScriptsStatus](ctx, c, http.MethodGet, "/scripts")

@@ -23,14 +23,6 @@ type Status struct {
 	Bans          []Ban         `json:"bans"`   // the latest of them
 }
 
-// Ban is a source that is not listened to for a time.
-type Ban struct {
-	Source   string `json:"source"` // an address, or a /64 of IPv6
-	SinceMS  int64  `json:"since_ms"`
-	UntilMS  int64  `json:"until_ms"`
-	Failures int    `json:"failures"` // that led to it
-}
-
 // MediaStatus is how the RTP ports are used.
 type MediaStatus struct {
 	PortsFree int `json:"ports_free"`

@@ -18,6 +18,7 @@ type Options struct {
 	Scripts       Scripts
 	Registrations Registrations
 	Trunks        Trunks
+	Bans          Bans
 	Server        Server
 	Records       Records
 	Log           *slog.Logger
@@ -102,6 +103,8 @@ func (a *API) routes() {
 	guarded("/scripts", methods{"GET": a.scripts})
 	guarded("/scripts/reload", methods{"POST": a.reload})
 	guarded("/registrations", methods{"GET": a.registrations})
+	guarded("/bans", methods{"GET": a.listBans})
+	guarded("/bans/{source}", methods{"DELETE": a.liftBan})
 	guarded("/trunks", methods{"GET": a.trunks})
 	guarded("/cdrs", methods{"GET": a.listRecords})
 	guarded("/cdrs/stats", methods{"GET": a.recordStats})

@@ -56,6 +56,8 @@ func (e *exchange) Transfer(_ context.Context, _, to, leg string) error {
 
 func (e *exchange) Scripts() web.ScriptsStatus                   { return web.ScriptsStatus{Generation: 3} }
 func (e *exchange) Registrations() []web.Registration            { return nil }
+func (e *exchange) Bans() []web.Ban                              { return []web.Ban{{Source: "2001:db8::/64", Failures: 5}} }
+func (e *exchange) LiftBan(s string) bool                        { return s == "2001:db8::/64" }
 func (e *exchange) Trunks() []web.Trunk                          { return []web.Trunk{{Name: "carrier", State: "up"}} }
 func (e *exchange) Status(context.Context) web.Status            { return web.Status{Version: "v1", Calls: 7} }
 func (e *exchange) Draining() bool                               { return e.draining }
@@ -63,7 +65,7 @@ func (e *exchange) Reload(context.Context) (web.Reloaded, error) { return e.relo
 
 func newAPI(t *testing.T, e *exchange, access web.Access) *httptest.Server {
 	t.Helper()
-	api := web.New(web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e,
+	api := web.New(web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e,
 		Records: store.None(), Log: slog.New(slog.DiscardHandler)})
 	s := httptest.NewServer(api)
 	t.Cleanup(s.Close)
@@ -121,6 +123,9 @@ func TestAnswers(t *testing.T) {
 		{"call", request{method: "GET", path: "/api/v1/calls/c1"}, 200, `"answer_ms":null`},
 		{"no call", request{method: "GET", path: "/api/v1/calls/c2"}, 404, `{"error":{"code":404,"message":"there is no call \"c2\" in progress"}}`},
 		{"registrations are a list", request{method: "GET", path: "/api/v1/registrations"}, 200, `{"items":[]}`},
+		{"bans", request{method: "GET", path: "/api/v1/bans"}, 200, `{"items":[{"source":"2001:db8::/64",`},
+		{"ban lifted", request{method: "DELETE", path: "/api/v1/bans/2001:db8::%2F64"}, 200, `{"source":"2001:db8::/64"}`},
+		{"no ban", request{method: "DELETE", path: "/api/v1/bans/192.0.2.1"}, 404, `\"192.0.2.1\" is not banned`},
 		{"trunks", request{method: "GET", path: "/api/v1/trunks"}, 200, `{"items":[{"name":"carrier","state":"up"`},
 		{"scripts", request{method: "GET", path: "/api/v1/scripts"}, 200, `"generation":3`},
 		{"reload", request{method: "POST", path: "/api/v1/scripts/reload"}, 200, `"restart":["sip.listen"]`},
@@ -254,7 +259,7 @@ func TestReloadBroken(t *testing.T) {
 func TestAccessChanges(t *testing.T) {
 	t.Parallel()
 	e := &exchange{}
-	api := web.New(web.Options{Access: web.Access{Token: "old"}, Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e, Records: store.None()})
+	api := web.New(web.Options{Access: web.Access{Token: "old"}, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e, Records: store.None()})
 	s := httptest.NewServer(api)
 	defer s.Close()
 	api.SetAccess(web.Access{Token: "new"})
@@ -270,7 +275,7 @@ func TestAccessChanges(t *testing.T) {
 func TestPanicStaysInside(t *testing.T) {
 	t.Parallel()
 	e := &exchange{reload: func() (web.Reloaded, error) { panic("injected") }}
-	api := web.New(web.Options{Calls: e, Scripts: e, Registrations: e, Trunks: e, Server: e, Records: store.None()})
+	api := web.New(web.Options{Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e, Records: store.None()})
 	s := httptest.NewUnstartedServer(api)
 	s.Config = web.NewServer(api, slog.New(slog.DiscardHandler))
 	s.Start()

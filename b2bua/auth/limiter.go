@@ -291,14 +291,17 @@ func (l *Limiter) Restore(bans []Ban) {
 }
 
 // Lift ends a ban; false if there is none of that source.
-func (l *Limiter) Lift(ip netip.Addr) bool {
+func (l *Limiter) Lift(ip netip.Addr) (Ban, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	source := sourceOf(ip)
 	b := l.banned[source]
 	delete(l.banned, source)
 	l.dropEnded()
-	return b != nil && l.clock.Now().Before(b.Until)
+	if b == nil || !l.clock.Now().Before(b.Until) {
+		return Ban{}, false
+	}
+	return *b, true
 }
 
 // Bans are those in force, the latest first.

@@ -255,7 +255,8 @@ func TestBansAreRestoredAndLifted(t *testing.T) {
 		if len(bans) != 2 || bans[0].Source.String() != "2001:db8::/64" || bans[1].Failures != 5 || !l.Banned(phone) {
 			t.Errorf("in force: %+v", bans)
 		}
-		if !l.Lift(phone) || l.Lift(phone) || l.Banned(phone) || !l.Banned(netip.MustParseAddr("2001:db8::1")) {
+		lifted, ok := l.Lift(phone)
+		if _, again := l.Lift(phone); !ok || again || lifted.Failures != 5 || l.Banned(phone) || !l.Banned(netip.MustParseAddr("2001:db8::1")) {
 			t.Error("the wrong ban was lifted")
 		}
 	})

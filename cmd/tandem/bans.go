@@ -1,47 +1,60 @@
 package main
 
 import (
-	"context"
-	"net/netip"
-	"time"
+	"fmt"
 
-	"tandem/b2bua"
-	"tandem/b2bua/auth"
-	"tandem/config"
-	"tandem/store"
+	"tandem/web"
 )
 
-// guard is how strangers are kept out.
-func guard(cfg *config.Config) b2bua.Guard {
-	per := cfg.Limits.PerSource
-	return b2bua.Guard{
-		Limits: auth.Limits{CallsPerSecond: cfg.Limits.CallsPerSecond, PerSource: auth.PerSource{
-			CallsPerSecond: per.CallsPerSecond, RegistersPerMinute: per.RegistersPerMinute,
-			AuthFailures: per.AuthFailures, Ban: per.Ban.Std(),
-		}},
-		Scanners: cfg.Limits.Scanners, InCall: cfg.SIP.AuthInCall,
-	}
+type bansCmd struct {
+	List bansListCmd `cmd:"" default:"withargs" help:"List the sources that are not listened to."`
+	Lift bansLiftCmd `cmd:"" help:"Listen to a source again."`
 }
 
-// keptBans are those of the time before that last.
-func (s *server) keptBans(ctx context.Context) ([]auth.Ban, error) {
-	rows, err := s.store.Bans(ctx, s.started.UnixMilli())
+type bansListCmd struct{ formatFlag }
+
+// Run lists the bans in force.
+func (b *bansListCmd) Run(a *app) error {
+	c, err := a.client()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var bans []auth.Ban
-	for _, r := range rows {
-		source, err := netip.ParsePrefix(r.Source)
-		if err != nil {
-			s.log.Warn("a ban kept in the store cannot be read", "source", r.Source, "error", err)
-			continue
+	list, err := c.Bans(a.ctx)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 && b.Format == "table" {
+		fmt.Fprintln(a.stdout, "nobody is banned")
+		return nil
+	}
+	return b.show(a.stdout, list, func(row func(...any)) {
+		row("SOURCE", "SINCE", "UNTIL", "WHY")
+		for _, ban := range list {
+			row(ban.Source, clockTime(ban.SinceMS), clockTime(ban.UntilMS), banReason(ban))
 		}
-		bans = append(bans, auth.Ban{Source: source, Since: time.UnixMilli(r.SinceMS), Until: time.UnixMilli(r.UntilMS), Failures: int(r.Failures)})
-	}
-	return bans, nil
+	})
 }
 
-// banRow is a ban as it is kept.
-func banRow(b auth.Ban) store.Ban {
-	return store.Ban{Source: b.Source.String(), SinceMS: b.Since.UnixMilli(), UntilMS: b.Until.UnixMilli(), Failures: int64(b.Failures)}
+func banReason(b web.Ban) string {
+	if b.Failures == 0 {
+		return "a scanner"
+	}
+	return count(b.Failures, "failure")
+}
+
+type bansLiftCmd struct {
+	Source string `arg:"" help:"Its address, as the list shows it."`
+}
+
+// Run lifts a ban.
+func (b *bansLiftCmd) Run(a *app) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := c.LiftBan(a.ctx, b.Source); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "%s is listened to again\n", plain(b.Source))
+	return nil
 }

@@ -33,6 +33,7 @@ type cli struct {
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
 	Registrations registrationsCmd `cmd:"" help:"List the registered phones."`
 	User          userCmd          `cmd:"" help:"Add, list and remove users kept in the store, and set passwords."`
+	Bans          bansCmd          `cmd:"" help:"List the sources that are banned, and lift bans."`
 	Trunks        trunksCmd        `cmd:"" help:"List the trunks and how they are."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`

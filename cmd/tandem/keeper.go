@@ -31,14 +31,14 @@ type keeper struct {
 
 	mu       sync.Mutex
 	bindings map[int64]*store.Binding // by id; nil: gone
-	bans     map[string]store.Ban     // by source
+	bans     map[string]*store.Ban    // by source; nil: lifted
 	due      chan struct{}
 	stop     chan struct{}
 	done     chan struct{}
 }
 
 func newKeeper(st store.Store, log *slog.Logger) *keeper {
-	k := &keeper{store: st, log: log, every: keepEvery, again: keepAgain, bindings: map[int64]*store.Binding{}, bans: map[string]store.Ban{},
+	k := &keeper{store: st, log: log, every: keepEvery, again: keepAgain, bindings: map[int64]*store.Binding{}, bans: map[string]*store.Ban{},
 		due: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go k.run()
 	return k
@@ -65,8 +65,15 @@ func (k *keeper) put(id int64, row *store.Binding) {
 // banned notes a ban; it does not block.
 func (k *keeper) banned(b auth.Ban) {
 	row := banRow(b)
+	k.putBan(row.Source, &row)
+}
+
+// lifted notes that a ban is over before its time; it does not block.
+func (k *keeper) lifted(b auth.Ban) { k.putBan(b.Source.String(), nil) }
+
+func (k *keeper) putBan(source string, row *store.Ban) {
 	k.mu.Lock()
-	k.bans[row.Source] = row
+	k.bans[source] = row
 	k.mu.Unlock()
 	k.wake()
 }
@@ -105,7 +112,7 @@ func (k *keeper) run() {
 func (k *keeper) write(ctx context.Context) error {
 	k.mu.Lock()
 	bindings, bans := k.bindings, k.bans
-	k.bindings, k.bans = map[int64]*store.Binding{}, map[string]store.Ban{}
+	k.bindings, k.bans = map[int64]*store.Binding{}, map[string]*store.Ban{}
 	k.mu.Unlock()
 	if len(bindings)+len(bans) == 0 {
 		return nil
@@ -124,7 +131,7 @@ func (k *keeper) write(ctx context.Context) error {
 		clear(bindings)
 	}
 	for source, row := range bans {
-		if e := k.store.PutBan(ctx, row); e != nil {
+		if e := k.keepBan(ctx, source, row); e != nil {
 			err = e
 			continue
 		}
@@ -143,6 +150,13 @@ func (k *keeper) write(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+func (k *keeper) keepBan(ctx context.Context, source string, row *store.Ban) error {
+	if row == nil {
+		return k.store.DeleteBan(ctx, source)
+	}
+	return k.store.PutBan(ctx, *row)
 }
 
 // close writes what is left.

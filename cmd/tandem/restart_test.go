@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func TestRestartKeepsRegistrationsAndBans(t *testing.T) {
 		if code != 0 {
 			t.Fatal(stderr)
 		}
-		mustContain(t, "status", stdout, "127.0.0.4 until ", "after 3 failures")
+		mustContain(t, "status", stdout, "127.0.0.4 until ", "3 failures")
 		var st web.Status
 		s.get("/api/v1/status", &st)
 		if st.Banned != 1 || len(st.Bans) != 1 || st.Bans[0].Source != "127.0.0.4" || st.Bans[0].UntilMS-st.Bans[0].SinceMS != 600_000 {
@@ -98,8 +99,25 @@ func TestRestartKeepsRegistrationsAndBans(t *testing.T) {
 	if err := call.Hangup(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if _, stdout, _ := again.api("bans"); !regexp.MustCompile(`(?m)^127\.0\.0\.4 .* 3 failures$`).MatchString(stdout) {
+		t.Errorf("bans:\n%s", stdout)
+	}
+	if code, stdout, stderr := again.api("bans", "lift", "127.0.0.4"); code != 0 || stdout != "127.0.0.4 is listened to again\n" {
+		t.Errorf("lift: exit %d, %q, %q", code, stdout, stderr)
+	}
+	if code, _, stderr := again.api("bans", "lift", "127.0.0.4"); code != 1 || !strings.Contains(stderr, "is not banned") {
+		t.Errorf("lifted twice: exit %d, %q", code, stderr)
+	}
+	pardoned := phoneAt(t, "127.0.0.4", phone.Options{User: "1001", Password: "pw", Server: "sip:" + again.sip})
+	if err := register(again, pardoned); err != nil {
+		t.Errorf("after the ban was lifted: %v", err)
+	}
 	if code := again.stop(); code != 0 {
 		t.Fatalf("exit %d\n%s", code, again.stderr)
+	}
+	third := serve(t, "-c", file, "--data", data)
+	if _, stdout, _ := third.api("bans"); stdout != "nobody is banned\n" {
+		t.Errorf("a lifted ban is back:\n%s", stdout)
 	}
 }
 

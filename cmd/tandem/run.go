@@ -269,7 +269,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Server: v, Records: s.store, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Log: s.log,
 	})
 	h := web.NewServer(s.api, s.log)
 	go func() {

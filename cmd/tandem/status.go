@@ -38,11 +38,7 @@ func statusTable(st web.Status, row func(...any)) {
 	row("registrations", st.Registrations)
 	row("banned", banLine(st))
 	for _, b := range st.Bans[:min(len(st.Bans), bansListed)] {
-		why := "after " + count(b.Failures, "failure")
-		if b.Failures == 0 {
-			why = "a scanner"
-		}
-		row("", fmt.Sprintf("%s until %s, %s", b.Source, clockTime(b.UntilMS), why))
+		row("", fmt.Sprintf("%s until %s, %s", b.Source, clockTime(b.UntilMS), banReason(b)))
 	}
 	row("media ports", fmt.Sprintf("%d used, %d free", st.Media.PortsUsed, st.Media.PortsFree))
 	row("store", storeLine(st.Store))

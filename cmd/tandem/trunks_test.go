@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -99,7 +100,7 @@ hosts = ["`+hostPort(t, carrier)+`"]
 check = "1s"
 domain = "carrier.example"
 username = "acct"
-password = "unused"
+password = "trunk-secret"
 rewrite_in = [{ match = "^0([1-9].*)", replace = "+44\\1" }]
 rewrite_out = [{ match = "^\\+", replace = "00" }]
 rewrite_from_in = [{ match = '^\+1', replace = "001" }]
@@ -184,8 +185,38 @@ password = "pw"
 			k.MedianPDDMS != nil && len(k.Hosts) == 1 && k.Hosts[0].RTTMS != nil && k.Registration.State == "off"
 	})
 	code, stdout, stderr := s.api("trunks")
+	for _, args := range [][]string{{"trunks", "--format", "json"}, {"status", "--format", "json"}, {"reload"}} {
+		if _, out, _ := s.api(args...); strings.Contains(out, "trunk-secret") {
+			t.Errorf("%v shows the password", args)
+		}
+	}
+	if strings.Contains(s.stderr.String(), "trunk-secret") {
+		t.Error("the log has the password")
+	}
 	if line := regexp.MustCompile(`(?m)^carrier +up +1 of 1 +0 +1 +1 +100% +\d+ ms +- +-$`); code != 0 || !line.MatchString(stdout) {
 		t.Errorf("trunks: exit %d, %q\n%s", code, stderr, stdout)
+	}
+}
+
+// A trunk whose hosts are silent is down, and says why; calls to it fail and leave nothing.
+func TestTrunkThatIsDown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	silent, err := net.ListenPacket("udp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	write(t, filepath.Join(dir, "scripts", "50-main.lua"), throughTheCarrier)
+	file := write(t, filepath.Join(dir, "tandem.toml"), "[[trunk]]\nname = 'carrier'\nhosts = ['"+silent.LocalAddr().String()+"']\ncheck = '1s'\nmax_calls = 3\n")
+	s := serve(t, "-c", file)
+	line := regexp.MustCompile(`(?m)^carrier +down +0 of 1 +0 of 3 +0 +0 +- +- +- +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d OPTIONS: no answer$`)
+	var stdout string
+	for deadline := time.Now().Add(40 * time.Second); !line.MatchString(stdout); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("trunks:\n%s", stdout)
+		}
+		_, stdout, _ = s.api("trunks")
 	}
 }
 

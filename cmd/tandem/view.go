@@ -163,7 +163,7 @@ func (v *view) Status(context.Context) web.Status {
 		Panics: v.sip.Panics(),
 	}
 	bans := v.sip.Bans()
-	st.Banned, st.Bans = len(bans), banViews(bans)
+	st.Banned, st.Bans = len(bans), banViews(bans[:min(len(bans), bansShown)])
 	if health.Err != nil {
 		st.Store.Error = health.Err.Error()
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+	"strings"
 	"time"
 
 	"tandem/b2bua/auth"
@@ -44,12 +46,30 @@ func optionalSpan(d time.Duration) *int64 {
 	return &ms
 }
 
+// Bans are those in force.
+func (v *view) Bans() []web.Ban { return banViews(v.sip.Bans()) }
+
+// LiftBan ends the ban of an address or of a range, as Bans shows it.
+func (v *view) LiftBan(source string) bool {
+	text, _, _ := strings.Cut(source, "/")
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return false
+	}
+	b, ok := v.sip.LiftBan(ip)
+	if ok {
+		v.keeper.lifted(b)
+		v.log.Info("an operator lifted a ban", "source", banSource(b))
+	}
+	return ok
+}
+
 // bansShown bounds the bans in the status.
 const bansShown = 100
 
 func banViews(bans []auth.Ban) []web.Ban {
 	out := []web.Ban{}
-	for _, b := range bans[:min(len(bans), bansShown)] {
+	for _, b := range bans {
 		out = append(out, web.Ban{Source: banSource(b), SinceMS: b.Since.UnixMilli(), UntilMS: b.Until.UnixMilli(), Failures: b.Failures})
 	}
 	return out
