@@ -13,6 +13,15 @@ type Memory struct {
 	mu    sync.RWMutex
 	conns map[netip.AddrPort]*memoryConn
 	next  uint16
+	tap   func(from, to netip.AddrPort, b []byte)
+}
+
+// Tap shows every datagram that is sent from now on to f, which must not block, keep b or
+// write on it.
+func (m *Memory) Tap(f func(from, to netip.AddrPort, b []byte)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tap = f
 }
 
 // NewMemory makes an empty network.
@@ -53,17 +62,17 @@ func (m *Memory) pick(ip netip.Addr) netip.AddrPort {
 func (m *Memory) poller(c clock.Clock) (poller, error) { return newQueuePoller(c), nil }
 
 // find is the socket bound to the address, or to all addresses with that port.
-func (m *Memory) find(to netip.AddrPort) *memoryConn {
+func (m *Memory) find(to netip.AddrPort) (c *memoryConn, tap func(from, to netip.AddrPort, b []byte)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if c := m.conns[to]; c != nil {
-		return c
+		return c, m.tap
 	}
 	any := netip.IPv4Unspecified()
 	if to.Addr().Is6() {
 		any = netip.IPv6Unspecified()
 	}
-	return m.conns[netip.AddrPortFrom(any, to.Port())]
+	return m.conns[netip.AddrPortFrom(any, to.Port())], m.tap
 }
 
 type memoryConn struct {
@@ -79,7 +88,11 @@ func (c *memoryConn) send(b []byte, to netip.AddrPort) error {
 	if from.Addr().IsUnspecified() {
 		from = netip.AddrPortFrom(loopback(from.Addr()), from.Port())
 	}
-	if peer := c.net.find(to); peer != nil {
+	peer, tap := c.net.find(to)
+	if tap != nil {
+		tap(from, to, b)
+	}
+	if peer != nil {
 		peer.push(b, from)
 	}
 	return nil

@@ -89,7 +89,7 @@ func (e *Engine) hungUp(g *generation, p *script, c *store.Call) {
 	s.log = e.o.Log.With("call", c.ID)
 	late := e.o.Clock.AfterFunc(tidyUp, func() { s.cancel(errSlowHangup) })
 	defer late.Stop()
-	if _, err := s.askPlugin(s.L, p, "on_hangup", recordTable(c)); err != nil {
+	if _, err := s.askPlugin(s.L, p, "on_hangup", RecordTable(c)); err != nil {
 		s.log.Error("script: "+err.Message, "script", p.name, "handler", "on_hangup", "generation", g.id, "traceback", err.Traceback)
 	}
 }
@@ -112,8 +112,8 @@ func (h *hangups) drain(c clock.Clock) {
 	}
 }
 
-// recordTable is a row of calls for Lua; what is not known is nil.
-func recordTable(c *store.Call) *lua.LTable {
+// RecordTable is a row of calls for Lua; what is not known is nil.
+func RecordTable(c *store.Call) *lua.LTable {
 	fields := c.Fields()
 	t := newTable(0, len(fields))
 	for _, f := range fields {

@@ -3,7 +3,7 @@ package scripts
 
 import "embed"
 
-// FS is the shipped folder: plugins, lib/, prompts/ and the definitions for editors.
+// FS is the shipped folder: plugins, lib/, prompts/, spec/ and the definitions for editors.
 //
-//go:embed *.lua lib prompts
+//go:embed *.lua lib prompts spec
 var FS embed.FS

@@ -28,6 +28,7 @@ type cli struct {
 	Serve         serveCmd         `cmd:"" help:"Run the server."`
 	Init          initCmd          `cmd:"" help:"Write the shipped scripts and a commented tandem.toml into a folder."`
 	Check         checkCmd         `cmd:"" help:"Check the configuration and the scripts."`
+	Test          testCmd          `cmd:"" help:"Run the specs of the scripts on simulated calls."`
 	Status        statusCmd        `cmd:"" help:"Show how a running server is."`
 	Call          callCmd          `cmd:"" help:"Call a SIP URI: a test phone in the terminal."`
 	Calls         callsCmd         `cmd:"" help:"List, show and hang up the calls in progress."`
