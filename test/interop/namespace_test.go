@@ -29,8 +29,8 @@ func mayNamespace(t *testing.T) bool {
 	within := []string{"ip", "netns", "exec", name}
 	for _, try := range [][]string{
 		{"ip", "netns", "add", name},
-		{"ip", "-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b"},
-		append(within, "nft", masquerading("a")),
+		{"ip", "-n", name, "link", "add", "try0", "type", "veth", "peer", "name", "try1"},
+		append(within, "nft", masquerading("try0")),
 		append(within, "sh", "-c", forwarding),
 	} {
 		if out, err := exec.Command(try[0], try[1:]...).CombinedOutput(); err != nil {
