@@ -132,6 +132,7 @@ func (c *Call) answer(h Headers) error {
 	l.rec.code, l.rec.reason = 200, "OK"
 	c.state.Store(StateAnswered)
 	c.times.answered(l.rec.answered)
+	l.watchSilence()
 	c.server.o.Journal.Update(c.openRecord())
 	l.resend2xx(l.server, res)
 	return nil

@@ -75,6 +75,7 @@ type Call struct {
 	mediaTimeout bool
 	recordDone   bool
 	broken       bool   // a panic has ended it
+	wantsSilence bool   // a script watches for the caller's silence
 	recording    string // below the recordings folder, a line each
 }
 

@@ -32,6 +32,10 @@ func (m *mediaHappened) apply(c *Call) {
 		l.heard(m.e.Digit)
 	case media.EventFirstRTP:
 		c.note(l.name(), "media", "first RTP")
+	case media.EventSilence:
+		c.happened(Happening{Kind: "silence", Leg: l})
+	case media.EventQuality:
+		l.judge(m.e.Quality)
 	case media.EventTimeout:
 		c.checkSilence()
 	case media.EventFailed:

@@ -118,6 +118,9 @@ type Leg struct {
 
 	rec  legRecord
 	vars map[string]any
+
+	quality media.Quality // as last told
+	poor    bool          // the timeline says so
 }
 
 // response is what a Leg keeps of the last response, for Header.

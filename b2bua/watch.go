@@ -1,10 +1,13 @@
 package b2bua
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Happening is something that a script may watch while it waits for something else.
 type Happening struct {
-	Kind  string // refer, dtmf, hold, resume, info; in a conference speaks, quiet
+	Kind  string // refer, dtmf, hold, resume, info; silence; in a conference speaks, quiet
 	Leg   *Leg   // whose far end did it
 	Value string // refer: the URI that the REFER points to; dtmf: the digit; info: the body; speaks, quiet: the room
 }
@@ -42,5 +45,24 @@ func (c *Call) happened(h Happening) {
 	defer c.watchers.mu.Unlock()
 	for _, f := range c.watchers.funcs {
 		f(h)
+	}
+}
+
+// silenceAfter is for how long a far end must be silent before Watch tells of it.
+const silenceAfter = 2 * time.Second
+
+// WatchSilence makes Watch tell of it, as "silence", when the caller has said nothing for 2 s;
+// once for each silence. The caller's sound is decoded from then on.
+func (c *Call) WatchSilence() {
+	c.box.post(do(func(c *Call) {
+		c.wantsSilence = true
+		c.first.watchSilence()
+	}))
+}
+
+// watchSilence begins to listen once there is something to listen to.
+func (l *Leg) watchSilence() {
+	if c := l.call(); c.wantsSilence && l == c.first && l.media != nil && l.state == legAnswered {
+		l.media.WatchVoice(silenceAfter)
 	}
 }

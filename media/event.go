@@ -18,10 +18,13 @@ const (
 	EventTimeout                       // nothing has come for SessionOptions.Timeout: Duration
 	EventFailed                        // a fault of ours has ended the session
 	EventQuality                       // how well the leg has been heard of late: Quality
+	EventVoice                         // the peer has begun to speak; see Session.WatchVoice
+	EventVoiceEnd                      // and stopped
+	EventSilence                       // it has been silent for as long as was asked: Duration
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"", "digit", "digit end", "first rtp", "played", "recorded", "timeout", "failed", "quality"}
+	names := [...]string{"", "digit", "digit end", "first rtp", "played", "recorded", "timeout", "failed", "quality", "voice", "voice end", "silence"}
 	if int(k) < len(names) {
 		return names[k]
 	}

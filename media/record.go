@@ -8,6 +8,7 @@ import (
 
 	"tandem/media/codec"
 	"tandem/media/rtp"
+	"tandem/media/vad"
 )
 
 // RecordOptions of Session.Record.
@@ -38,10 +39,6 @@ const (
 	recordHangup  = "hangup"
 	recordError   = "error" // the file could not be written on
 )
-
-// silenceLevel is what counts as silence, in dBov: a phone's noise lies below, quiet
-// speech above.
-const silenceLevel = -45
 
 // maxDrift is how far a peer's timestamps may be from our clock before we believe ours.
 const maxDrift = 500 * time.Millisecond
@@ -150,7 +147,8 @@ type recorder struct {
 	skipped   time.Duration
 	sound     time.Time // last heard from the peer
 	timer     timer
-	listening bool // for it, where a packet does not show how loud it is
+	voice     vad.Detector // tells it from the noise of the line, at 8 kHz
+	listening bool         // for it, where a packet does not show how loud it is
 
 	places [2]place // of the peer's packets and of ours
 	pcm    [maxPacket]int16
@@ -170,6 +168,7 @@ func (m *stream) startRecording(r *Recording, o RecordOptions) {
 		return
 	}
 	rec := &recorder{recording: r, options: o, stream: m, start: m.now(), sound: m.now()}
+	rec.voice.Init(vad.Options{Rate: rate8.hz()})
 	rec.timer = timer{stream: m, run: func(*stream) { rec.limit() }}
 	m.tapes = append(m.tapes, rec)
 	rec.limit()
@@ -311,7 +310,7 @@ func (r *recorder) weigh(payload []byte, f *format) {
 func (r *recorder) hear(_ *stream, f *pcmFrame) { r.level(f.pcm) }
 
 func (r *recorder) level(pcm []int16) {
-	if codec.Level(pcm) > silenceLevel {
+	if r.voice.Write(pcm) && r.voice.Active() {
 		r.sound = r.stream.now()
 	}
 }

@@ -12,26 +12,27 @@ import (
 // packet needs stands first and together: with hundreds of calls each line of memory that
 // it touches has to be fetched anew.
 type stream struct {
-	socket socket  // the first that rtp is
-	rtp    *socket // nil while it moves between workers
-	p      *params // nil before offer and answer
-	guard  *guard  // nil: nothing is encrypted
-	peer   *stream // bridged with; itself: echo
-	tapes  []*recorder
-	play   *player
-	keys   []*keyJob
-	worker *worker
-	ended  bool
-	ear    *ear        // nil while nobody listens
-	voice  *voice      // live sound to send
-	coder  *transcoder // says what the bridged leg hears; nil: packets go as they are
-	member *member     // of a conference
-	known  known
-	last   time.Time // of the peer's RTP or RTCP
-	count  counters
-	latch  latch
-	rx     rtp.Receiver
-	tx     sender
+	socket   socket  // the first that rtp is
+	rtp      *socket // nil while it moves between workers
+	p        *params // nil before offer and answer
+	guard    *guard  // nil: nothing is encrypted
+	peer     *stream // bridged with; itself: echo
+	tapes    []*recorder
+	play     *player
+	keys     []*keyJob
+	worker   *worker
+	ended    bool
+	ear      *ear        // nil while nobody listens
+	voice    *voice      // live sound to send
+	coder    *transcoder // says what the bridged leg hears; nil: packets go as they are
+	member   *member     // of a conference
+	watching *voiceWatch // nil: nobody asks whether the peer speaks
+	known    known
+	last     time.Time // of the peer's RTP or RTCP
+	count    counters
+	latch    latch
+	rx       rtp.Receiver
+	tx       sender
 
 	first     time.Time // of the peer's RTP
 	nominated nomination

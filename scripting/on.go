@@ -11,13 +11,15 @@ import (
 )
 
 // happenings are what call:on can watch.
-func happenings() []string { return []string{"dtmf", "hangup", "hold", "resume", "refer", "info"} }
+func happenings() []string {
+	return []string{"dtmf", "hangup", "hold", "resume", "refer", "info", "silence"}
+}
 
 func onFunction() function {
 	return function{name: "on",
-		params: []field{{"event", `"dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"`, ""}, {"fn", "fun(value: string, who: string)", "what to run"}},
+		params: []field{{"event", `"dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"|"silence"`, ""}, {"fn", "fun(value: string, who: string)", "what to run"}},
 		doc: "Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. " +
-			"value is the digit, the URI of the REFER or the body of the INFO, else empty; who is \"caller\" or \"callee\".",
+			"silence comes once each time the caller has said nothing for 2 s, whatever hiss the line has. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is \"caller\" or \"callee\".",
 		example: "call:on(\"refer\", function(uri) log.info(\"transferred\", { to = uri }) end)", run: callOn}
 }
 
@@ -42,9 +44,6 @@ const watchCap = 256
 func callOn(s *state, L *lua.LState) int {
 	a := method(L, "call:on")
 	c, event := a.call(), a.str(1, "event")
-	if event == "silence" {
-		a.fail(`event "silence" is not built yet`)
-	}
 	if !slices.Contains(happenings(), event) {
 		a.fail("event: %q is not one of %s", event, strings.Join(happenings(), ", "))
 	}
@@ -62,6 +61,9 @@ func callOn(s *state, L *lua.LState) int {
 			<-c.Done()
 			w.hungUp()
 		}()
+	}
+	if event == "silence" {
+		c.WatchSilence()
 	}
 	o.watching.mu.Lock()
 	defer o.watching.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"tandem/media"
 )
 
 func TestOnWatchesWhileTheScriptWaits(t *testing.T) {
@@ -95,6 +97,29 @@ func TestRedirectHandedToTheScript(t *testing.T) {
 		_, _ = w.dial("5")
 		if got := says(w.record()); got != "nil 302 sip:carol@10.0.9.9" {
 			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestOnSilence(t *testing.T) {
+	inWorld(t, report(`
+		local times = 0
+		call:on("silence", function(_, who) times = times + 1; say("silence", who, call.state) end)
+		call:answer()
+		call:sleep(20)
+		say(times)
+	`), func(w *world) {
+		c := w.joins("anne", "5")
+		time.Sleep(time.Second)
+		for range 2 {
+			w.hums(c, "400")
+			time.Sleep(3 * time.Second)
+			c.Session().Play(nil, media.PlayOptions{}) // ends the tone
+			time.Sleep(4 * time.Second)
+		}
+		w.ended(c)
+		if got, want := says(w.record()), "silence caller answered\nsilence caller answered\n2"; got != want {
+			t.Errorf("the script says:\n%s\nwant:\n%s", got, want)
 		}
 	})
 }

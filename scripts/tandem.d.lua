@@ -299,11 +299,11 @@ function Call:hold_music(source) end
 ---@return string? reason "full", "wrong pin", "moved"
 function Call:conference(room, options) end
 
----Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is "caller" or "callee".
+---Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. silence comes once each time the caller has said nothing for 2 s, whatever hiss the line has. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is "caller" or "callee".
 ---```lua
 ---call:on("refer", function(uri) log.info("transferred", { to = uri }) end)
 ---```
----@param event "dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"
+---@param event "dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"|"silence"
 ---@param fn fun(value: string, who: string) what to run
 function Call:on(event, fn) end
 
