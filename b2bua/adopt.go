@@ -76,6 +76,7 @@ func (l *Leg) remains() *Leg {
 	if l.media != nil {
 		now := l.media.Stats()
 		rest.rec.relayed = true
+		rest.rec.dtmf = l.dtmfMode(now.Digits)
 		rest.rec.codec, rest.rec.stats = now.Codec, since(l.rec.before, now)
 		l.rec.before = now
 	}

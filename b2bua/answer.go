@@ -267,7 +267,7 @@ func (l *Leg) openMedia() error {
 	s := l.call().server
 	o := media.SessionOptions{Bind: l.flow.Local().Addr(), Advertise: l.flow.Advertised().Addr(),
 		Signalling: l.flow.Remote().Addr(), Codecs: l.codecs(), Encryption: l.encryption(), Browser: l.browses(), Timeout: s.o.MediaTimeout,
-		Spiral: l.mayReturn(), KeepAlive: true, OnEvent: l.mediaEvent}
+		Spiral: l.mayReturn(), DTMF: l.wantedDTMF(), KeepAlive: true, OnEvent: l.mediaEvent}
 	if l.flow.IsLoop() {
 		local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		o.Bind, o.Advertise, o.Signalling = local, local, local

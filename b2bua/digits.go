@@ -30,6 +30,7 @@ func (m *mediaHappened) apply(c *Call) {
 	case media.EventDigit:
 		c.note(l.name(), "dtmf", string(m.e.Digit))
 		l.heard(m.e.Digit)
+		c.convert(l, m.e.Digit)
 	case media.EventFirstRTP:
 		c.note(l.name(), "media", "first RTP")
 	case media.EventSilence:
@@ -100,12 +101,7 @@ func (l *Leg) SendDTMF(ctx context.Context, digits string) error {
 			return
 		}
 		o.heritable, o.inherit = true, func(*Leg) { c.finish(o, nil, nil) } // they were for the other
-		pb := l.media.SendDTMF(strings.ToUpper(digits))
-		o.stop = pb.Stop
-		c.aside(func() {
-			<-pb.Done()
-			c.box.post(do(func(*Call) { c.finish(o, nil, pb.Err()) }))
-		})
+		o.stop = l.press(digits, func(err error) { c.finish(o, nil, err) })
 	})
 	return err
 }

@@ -182,7 +182,7 @@ func (l *Leg) row() store.Leg {
 	if l.direct {
 		r.MediaMode = "direct"
 	} else if l.media != nil || l.rec.relayed {
-		r.MediaMode, r.DTMFMode = "relay", "rfc4733"
+		r.MediaMode, r.DTMFMode = "relay", l.rec.dtmf
 	}
 	var flags []string
 	if oneWay(l, st) {

@@ -97,6 +97,8 @@ type Leg struct {
 	digits       []byte
 	ear          func(digit byte) bool // the op that takes digits as they come; true: taken
 	ears         int                   // how many have listened
+	infos        infoKeys              // keys on their way by INFO
+	byInfo       int                   // keys that came so
 	playing      *media.Playback
 	taping       *taping // its conversation is being recorded
 	dialling     *dialling
@@ -130,7 +132,7 @@ type response struct{ *sip.Response }
 type legRecord struct {
 	invited, first18x, answered, ended time.Time
 	code                               int
-	reason, codec                      string
+	reason, codec, dtmf                string
 	stats                              media.Stats
 	before                             media.Stats // counted in the calls it belonged to before
 	relayed                            bool
@@ -233,5 +235,6 @@ func (l *Leg) closeMedia() {
 	if l.media != nil {
 		l.rec.stats = since(l.rec.before, l.media.Close())
 		l.rec.codec, l.rec.relayed = l.rec.stats.Codec, true
+		l.rec.dtmf = l.dtmfMode(l.rec.stats.Digits)
 	}
 }

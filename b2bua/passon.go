@@ -51,9 +51,10 @@ func (l *Leg) digitsIn(tx *transaction.Server) bool {
 	refuse(200, "").respond(tx, "")
 	c := l.call()
 	c.note(l.name(), "dtmf", string(key.Digit)+" by INFO")
+	l.byInfo++
 	l.heard(key.Digit)
 	if other := c.partner(l); other != nil && other.media != nil {
-		other.media.SendDTMF(string(key.Digit))
+		other.press(string(key.Digit), func(error) {})
 	}
 	return true
 }

@@ -11,6 +11,7 @@ import (
 // Preferences are what a user's legs are to be like.
 type Preferences struct {
 	Encryption media.Encryption
+	DTMF       media.DTMF
 	Codecs     []string // offered and taken, in this order; none: those of the server
 }
 

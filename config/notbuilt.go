@@ -12,8 +12,6 @@ import (
 // feature is built.
 var unbuilt = []struct{ key, also string }{
 	{key: "db"},
-	{key: "user.dtmf", also: "rfc4733"},
-	{key: "trunk.dtmf", also: "rfc4733"},
 }
 
 // unbuiltStores are values that are not built yet, of a key that is.

@@ -74,6 +74,7 @@ func (m *stream) link(peer *stream) {
 	}
 	m.leaveMix()
 	m.peer = peer
+	m.settleInband()
 	m.startFrames()
 }
 
@@ -91,6 +92,8 @@ func (m *stream) unbridge() {
 		peer.endTranscode()
 		peer.tx.part()
 	}
+	m.settleInband()
+	peer.settleInband()
 	m.startFrames()
 	peer.startFrames()
 }

@@ -9,19 +9,20 @@ import (
 	"tandem/media/rtp"
 )
 
-// ErrNoEvents says that the peer takes no telephone-events.
-var ErrNoEvents = errors.New("media: the peer takes no telephone-events")
+// ErrNoEvents says that the leg's digits travel by SIP INFO.
+var ErrNoEvents = errors.New("media: this leg's digits go by SIP INFO")
 
 // keyJob is the worker's side of one SendDTMF.
 type keyJob struct {
 	playback *Playback
 	digits   string
 	sender   *dtmf.Sender // nil until it is its turn
+	tones    *player      // of digits in the audio; else nil
 }
 
-// SendDTMF presses keys by RFC 4733: 0-9 * # A-D, ! for a flash; a comma waits 1 s. What
-// plays meanwhile pauses. Keys of several calls follow each other. The Err of the result
-// tells of a character that is no key, or ErrNoEvents.
+// SendDTMF presses keys by RFC 4733, or in the audio (see DTMF): 0-9 * # A-D, ! for a flash;
+// a comma waits 1 s. What plays meanwhile pauses. Keys of several calls follow each other.
+// The Err of the result tells of a character that is no key, or ErrNoEvents.
 func (s *Session) SendDTMF(digits string) *Playback {
 	b := newPlayback(s)
 	if _, err := dtmf.NewSender(digits, dtmf.SendOptions{}); err != nil {
@@ -29,6 +30,10 @@ func (s *Session) SendDTMF(digits string) *Playback {
 		return b
 	}
 	job := &keyJob{playback: b, digits: digits}
+	if s.DTMF() == DTMFInband {
+		b.sources = []Source{keyTones(digits)}
+		job.tones = b.player(0)
+	}
 	if !s.post(func(m *stream) { m.queueKeys(job) }) {
 		b.end(ErrClosed)
 	}
@@ -49,7 +54,7 @@ func (m *stream) keyFrame() bool {
 	for len(m.keys) > 0 {
 		job := m.keys[0]
 		err := m.beginKeys(job)
-		if err == nil && m.keyPacket(job.sender) {
+		if err == nil && m.keyJobFrame(job) {
 			return true
 		}
 		m.keys = m.keys[1:]
@@ -59,13 +64,30 @@ func (m *stream) keyFrame() bool {
 	return false
 }
 
+// keyJobFrame sends what the digits need in this frame; false when they are over.
+func (m *stream) keyJobFrame(job *keyJob) bool {
+	if job.sender == nil {
+		return m.toneFrame(job.tones)
+	}
+	return m.keyPacket(job.sender)
+}
+
+// beginKeys makes ready what the mode demands that has been agreed on by now.
 func (m *stream) beginKeys(job *keyJob) (err error) {
 	if job.sender != nil {
 		return nil
 	}
-	if m.p.event == noPayload {
+	switch mode := m.keyMode(); {
+	case mode == DTMFInfo:
 		return ErrNoEvents
+	case mode == DTMFInband && job.tones != nil:
+		return nil
+	case mode == DTMFInband: // agreed on after SendDTMF
+		job.tones = &player{playback: job.playback, sources: []Source{keyTones(job.digits)}}
+		job.tones.load(m.session.engine, m.p.format)
+		return nil
 	}
+	job.tones = nil
 	job.sender, err = dtmf.NewSender(job.digits, dtmf.SendOptions{
 		ClockRate: m.p.eventClock, Frame: m.frameTime(),
 	})

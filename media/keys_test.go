@@ -91,15 +91,11 @@ func TestSendDTMFThatCannotBe(t *testing.T) {
 		if bad := b.SendDTMF("12x"); bad.Err() == nil || !strings.Contains(bad.Err().Error(), "'x'") {
 			t.Errorf("error %v", bad.Err())
 		}
-		if _, err := b.Answer(b.peer.offer("0", "")); err != nil {
-			t.Fatal(err)
-		}
-		none := b.SendDTMF("1")
+		byInfo := open(t, b.engine, SessionOptions{DTMF: DTMFInfo})
+		memoryPeer(t, b.mem, "127.0.0.1:4006").call(byInfo, "0")
+		none := byInfo.SendDTMF("1")
 		if <-none.Done(); !errors.Is(none.Err(), ErrNoEvents) {
 			t.Errorf("error %v", none.Err())
-		}
-		if _, err := b.Answer(b.peer.offer("0 96", eventLines)); err != nil {
-			t.Fatal(err)
 		}
 		long := b.SendDTMF("123456")
 		long.Stop()

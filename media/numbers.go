@@ -84,6 +84,9 @@ func (n *negotiation) ours(everyClock bool) []sdp.Codec {
 		}
 	}
 	for _, e := range eventPayloads {
+		if n.dtmf != DTMFEvents {
+			break
+		}
 		if everyClock || clocks[e.clock] {
 			list = append(list, numbers.of(sdp.Codec{PayloadType: e.payload, Name: sdp.Event, ClockRate: e.clock,
 				Channels: 1, Fmtp: "0-15"}))

@@ -16,6 +16,7 @@ type negotiation struct {
 	vet     vetting
 	ice     iceParams
 	formats []*format
+	dtmf    DTMF
 	prefer  sdp.Preference
 	want    sdp.Direction // what we would like
 	id      uint64

@@ -93,6 +93,9 @@ func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbou
 			}
 			return
 		}
+		if from.muffles(m) && !m.hushed(len(payload)) {
+			return
+		}
 		if m.coder != nil {
 			m.endTranscode() // the peer has gone back to a codec that both have
 		}

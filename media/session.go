@@ -15,6 +15,7 @@ type SessionOptions struct {
 	Codecs     []string      // in order of preference; nil: the engine's
 	Encryption Encryption    // SRTP or plain RTP
 	Browser    bool          // the first offer is one that a browser takes: DTLS and ICE, unless Encryption is EncryptNever
+	DTMF       DTMF          // how the peer's digits come and ours go
 	KeepAlive  bool          // send silence while there is nothing else to send
 	Timeout    time.Duration // EventTimeout after so long without a packet, unless held; 0: never
 	OnEvent    func(Event)   // called by the worker: must not block nor wait for a Session's methods
@@ -45,6 +46,7 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
 	s.sdp = newNegotiation(s.local, formats)
 	s.sdp.vet = vetting{ground: e.ground, local: s.local, bind: o.Bind, signalling: o.Signalling.Unmap(), spiral: o.Spiral}
+	s.sdp.dtmf = o.DTMF
 	s.sdp.keys = keyring{policy: o.Encryption, identity: e.identity, browser: o.Browser && o.Encryption != EncryptNever}
 	s.stream = newStream(s, p)
 	return s

@@ -47,6 +47,7 @@ type stream struct {
 	due     time.Time // of the next frame
 	keep    bool      // keep-alive silence
 	hearing hearing
+	inband  *inband   // digits in the audio; nil: nobody listens for them
 	watch   timer     // the peer's silence
 	waiting time.Time // since when nothing has come
 	timeout bool      // already told,
@@ -171,6 +172,10 @@ func (m *stream) setParams(p *params) {
 	m.p = p
 	m.known = known{heard: noPayload, payload: p.payload, event: p.event, format: p.format,
 		sends: p.sends, receives: p.receives}
+	m.settleInband()
+	if m.peer != nil && m.peer != m {
+		m.peer.settleInband()
+	}
 	m.protect(p.secure)
 	m.listenTo(p)
 	m.shakeHands()

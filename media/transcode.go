@@ -42,6 +42,9 @@ func (c *transcoder) hear(_ *stream, f *pcmFrame) {
 		c.mouth.pending = c.mouth.pending[:0]
 		return
 	}
+	if c.from.muffles(m) {
+		clear(f.pcm)
+	}
 	c.mouth.tune(m.p.format)
 	c.mouth.take(f.pcm)
 	for c.mouth.full(m) {

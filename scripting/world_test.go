@@ -116,7 +116,8 @@ func newWorld(t *testing.T, o Options) *world {
 	reg := registrar.New(registrar.Options{})
 	all := auth.NewACL([]auth.Rule{{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	w.server, err = b2bua.New(b2bua.Options{Transport: tl, Media: w.media, Handler: w.engine, Directory: directory{}, Registrar: reg,
-		Journal: w.records, Hooks: w.engine, ACL: all, Log: log, Recordings: o.Recordings})
+		Preferences: func(user string) b2bua.Preferences { return b2bua.Preferences{DTMF: media.DTMFNamed(user)} },
+		Journal:     w.records, Hooks: w.engine, ACL: all, Log: log, Recordings: o.Recordings})
 	if err != nil {
 		t.Fatal(err)
 	}

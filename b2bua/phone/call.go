@@ -214,6 +214,7 @@ func (c *Call) openMedia(codecs []string) error {
 		Signalling: c.flow.Remote().Addr(),
 		Codecs:     codecs,
 		Spiral:     !c.phone.ownMedia, // the other phone may have its ports of the same engine
+		DTMF:       c.phone.o.DTMF,
 		KeepAlive:  true,
 		OnEvent:    c.heard,
 	})

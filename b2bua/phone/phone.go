@@ -43,6 +43,7 @@ type Options struct {
 	Domain         string        // host part of From; the server's, or the callee's
 	Expires        time.Duration // asked for when registering: 1 h
 	Codecs         []string      // the engine's
+	DTMF           media.DTMF    // how Press sends and Digits hears; INFO is the caller's to send
 
 	// Trace gets each message sent and received as a line of a ladder. It must not block.
 	Trace func(line string)

@@ -10,7 +10,7 @@ import (
 func (s *server) setPreferences(users []config.User) {
 	all := make(map[string]b2bua.Preferences, len(users))
 	for _, u := range users {
-		all[u.Name] = b2bua.Preferences{Encryption: media.EncryptionNamed(u.SRTP), Codecs: u.Codecs}
+		all[u.Name] = b2bua.Preferences{Encryption: media.EncryptionNamed(u.SRTP), DTMF: media.DTMFNamed(u.DTMF), Codecs: u.Codecs}
 	}
 	s.preferences.Store(&all)
 }
