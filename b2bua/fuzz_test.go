@@ -55,6 +55,8 @@ func FuzzParseValidateAnswer(f *testing.F) {
 		fuzzRequest("REFER", "CSeq: 2 REFER\r\nRefer-To: <sip:701@10.0.0.1?Replaces=standing%3Bto-tag%3D{tag}%3Bfrom-tag%3Dmine>\r\nReferred-By: <sip:a@b>\r\n", ""),
 		fuzzRequest("OPTIONS", "CSeq: 1 OPTIONS\r\n", ""),
 		fuzzRequest("MESSAGE", "CSeq: 2 MESSAGE\r\n", "hi"),
+		strings.ReplaceAll(fuzzRequest("MESSAGE", "CSeq: 2 MESSAGE\r\n", "hi"), ";tag={tag}", ""),
+		strings.ReplaceAll(fuzzRequest("SUBSCRIBE", "CSeq: 2 SUBSCRIBE\r\nEvent: dialog;id=1\r\nExpires: 60\r\nAccept: */*\r\n", ""), ";tag={tag}", ""),
 		strings.ReplaceAll(fuzzRequest("INVITE", "CSeq: 1 INVITE\r\nRequire: 100rel\r\nSupported: timer\r\nSession-Expires: 90\r\n", fuzzSDP), ";tag={tag}", "") +
 			fuzzBreak + strings.ReplaceAll(fuzzRequest("CANCEL", "CSeq: 1 CANCEL\r\n", ""), ";tag={tag}", ""),
 		"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: standing\r\nCSeq: 1 INVITE\r\n\r\n",

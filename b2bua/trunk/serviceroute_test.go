@@ -67,3 +67,22 @@ func TestRouteLastsAsLongAsTheRegistrarSays(t *testing.T) {
 		}
 	})
 }
+
+func FuzzServiceRoute(f *testing.F) {
+	for _, s := range []string{"<sip:p1.example;lr>", `"a>b" <sip:p@[::1]:5070;lr>;x=y, <sips:p2;lr>`, "<sip:a;lr", "<<>>", ">,<", strings.Repeat("<sip:a;lr>,", 9)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		res := sip.NewResponse(200, "OK")
+		res.AppendHeader(sip.NewHeader("Service-Route", value))
+		route := serviceRoute(res)
+		if len(route) > maxServiceRoutes {
+			t.Errorf("%d proxies of %q", len(route), value)
+		}
+		for _, u := range route {
+			if u.Host == "" {
+				t.Errorf("a proxy without a host in %q", value)
+			}
+		}
+	})
+}
