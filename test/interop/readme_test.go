@@ -88,6 +88,14 @@ func TestScriptsOfTheDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, piece := range blocks(t, filepath.Join("docs", "scripts.md"), "lua") {
+		if strings.HasPrefix(piece, "describe(") { // a spec, of the shipped scripts
+			alone := &server{dir: t.TempDir()}
+			writeFile(t, filepath.Join(alone.dir, "docs_spec.lua"), piece)
+			if out, code := alone.tandem(t, "test", "docs_spec.lua"); code != 0 {
+				t.Errorf("tandem test: exit %d:\n%s", code, out)
+			}
+			continue
+		}
 		if !strings.HasPrefix(piece, "return {") {
 			piece = "return { on_call = function(call)\n" + piece + "end }\n"
 		}
