@@ -184,7 +184,7 @@ func (m *stream) receiveDTLS(b []byte, from netip.AddrPort) {
 	}
 	r := m.latch.rank(from)
 	if m.latch.pinned { // RFC 5763 §6.7.1: what ICE has not checked is nobody's
-		if r = rankPromised; from != m.latch.current.addr {
+		if r = rankPromised; from != m.latch.current.addr && !m.nominated.isValid(from) {
 			m.count.strangers++
 			return
 		}
@@ -221,11 +221,7 @@ func (m *stream) sendDTLS(a *association, b []byte) {
 	if m.ended || m.guard == nil || m.guard.dtls != a || m.rtp == nil {
 		return
 	}
-	to := a.from
-	if m.latch.pinned {
-		to = m.remote()
-	}
-	if err := m.rtp.conn.send(b, to); err != nil {
+	if err := m.rtp.conn.send(b, a.from); err != nil {
 		m.count.sendErrors++
 	}
 }

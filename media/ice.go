@@ -3,6 +3,7 @@ package media
 import (
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tandem/media/sdp"
@@ -82,16 +83,26 @@ func markLite(s *sdp.Session) {
 	}
 }
 
-// nominationAge is how long the nominated pair may go unchecked before a lesser one may take
-// its place: peers check it every few seconds.
-const nominationAge = 15 * time.Second
+const (
+	// nominationAge is how long the nominated pair may go unchecked before a lesser one may
+	// take its place: peers check it every few seconds.
+	nominationAge = 15 * time.Second
+	// mediaAge is how long after the last packet a pair still counts as the one that the peer
+	// uses, whatever else it nominates.
+	mediaAge = time.Second
+)
 
 // nomination is the worker's side of ICE.
 type nomination struct {
 	params   *iceParams // nil: no ICE
 	priority uint32     // of the nominated pair
 	checked  time.Time  // when it was checked last
+	valid    [8]netip.AddrPort
+	next     int // of valid to be overwritten
 }
+
+// isValid tells whether a check of the peer's has come from there.
+func (n *nomination) isValid(at netip.AddrPort) bool { return slices.Contains(n.valid[:], at) }
 
 // listenTo takes what has been agreed on about where the peer is: by ICE, or by latching.
 func (m *stream) listenTo(p *params) {
@@ -142,23 +153,40 @@ func (m *stream) receiveSTUN(b []byte, from netip.AddrPort, rtcp bool) {
 }
 
 // nominate sends media to a pair from now on. Peers that nominate each pair they check mean
-// the one of the highest priority (RFC 5245 §8.1.1.2).
+// the one of the highest priority (RFC 5245 §8.1.1.2), or the one that they use.
 func (m *stream) nominate(from netip.AddrPort, c check) {
 	n := &m.nominated
+	if !n.isValid(from) {
+		n.valid[n.next] = from
+		n.next = (n.next + 1) % len(n.valid)
+	}
 	current := m.latch.current.addr
 	if from == current {
 		n.checked = m.now()
 	}
-	if !c.nominates || from == current && n.priority == c.priority {
+	switch {
+	case !c.nominates || from == current && n.priority == c.priority:
 		return
-	}
-	if current.IsValid() && n.priority > c.priority && from != current && m.now().Sub(n.checked) < nominationAge {
+	case !current.IsValid() || from == current:
+	case m.now().Sub(m.last) < mediaAge, n.priority > c.priority && m.now().Sub(n.checked) < nominationAge:
 		return
 	}
 	n.priority, n.checked = c.priority, m.now()
 	if from != current {
-		m.latch.pin(from, m.now())
-		m.shakeHands()
-		m.startFrames()
+		m.moveTo(from)
+	}
+}
+
+// moveTo sends media somewhere else.
+func (m *stream) moveTo(at netip.AddrPort) {
+	m.latch.pin(at, m.now())
+	m.shakeHands()
+	m.startFrames()
+}
+
+// follow goes along when the peer sends by another pair that it has checked.
+func (m *stream) follow(from netip.AddrPort) {
+	if m.latch.pinned && from != m.latch.current.addr && m.nominated.isValid(from) {
+		m.moveTo(from)
 	}
 }

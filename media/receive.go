@@ -35,6 +35,7 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 		return
 	}
 	meaning := m.meaning(h.PayloadType)
+	m.follow(from)
 	if !m.latch.accept(from, h, meaning.kind != payloadUnknown, m.now()) {
 		m.count.strangers++
 		return

@@ -12,6 +12,7 @@ peers=(
   "ip iproute2 networks of their own, to put a phone behind a router"
   "nft nftables the router's address translation"
   "kamailio kamailio a proxy that stays in the path of calls"
+  "chromium chromium a browser, for DTLS and ICE as browsers do them"
   "svmap sipvicious what strangers scan with"
 )
 
