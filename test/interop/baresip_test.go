@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,9 +18,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tandem/media/codec"
 )
 
-// baresipConfig is all of baresip's set-up but the account: G.711, sound from a
+// baresipConfig is all of baresip's set-up but the account: its codecs, sound from a
 // file or a tone, what is heard and said dumped to WAV, and a control socket.
 const baresipConfig = `poll_method epoll
 sip_listen %[4]s:0
@@ -35,6 +38,10 @@ jitter_buffer_delay 5-10
 rtp_ports 20000-60000
 module_path %[2]s
 module g711.so
+module g722.so
+module opus.so
+opus_stereo no
+opus_sprop_stereo no
 module sndfile.so
 module aufile.so
 module ausine.so
@@ -94,6 +101,17 @@ func newSoftphoneIn(t *testing.T, in *namespace, address string, says []int16) *
 	s := &softphone{process: launchIn(t, in, dir, "baresip", "-f", dir, "-s"), dir: dir, in: in}
 	s.connect(t)
 	return s
+}
+
+// speaksAt writes what the phone says at the rate of its codec: this baresip resamples no
+// files. It holds for the calls that follow.
+func (s *softphone) speaksAt(t *testing.T, says []int16, rate int) {
+	t.Helper()
+	pcm, err := codec.Resample(says, phoneRate, rate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeWAVAt(t, filepath.Join(s.dir, "microphone.wav"), pcm, rate)
 }
 
 // baresipModules finds the folder of baresip's modules, which each
@@ -202,16 +220,14 @@ type account struct {
 // registrar has said yes.
 func (s *softphone) login(t *testing.T, a account) {
 	t.Helper()
-	transport, regint, codecs := a.transport, 0, ""
+	transport, regint := a.transport, 0
 	if transport == "" {
 		transport = "udp"
 	}
 	if a.register {
 		regint = 300
 	}
-	if a.codecs != "" {
-		codecs = ";audio_codecs=" + a.codecs
-	}
+	codecs := ";audio_codecs=" + cmp.Or(a.codecs, "pcmu,pcma")
 	s.command(t, "uanew", fmt.Sprintf("<sip:%s@%s;transport=%s>;auth_pass=%s;regint=%d;answermode=auto%s%s",
 		a.user, a.domain, transport, a.password, regint, codecs, a.media))
 	if a.register {
@@ -278,18 +294,23 @@ func (s *softphone) lasts(t *testing.T, way string, d time.Duration) {
 	})
 }
 
-// heard hangs up and returns what came from the far end, 8 kHz mono, once
+// heard hangs up and returns what came from the far end, as 8 kHz mono, once
 // baresip has finished the file.
 func (s *softphone) heard(t *testing.T) []int16 {
 	t.Helper()
 	s.command(t, "hangup", "")
 	s.await(t, "CALL_CLOSED")
 	var samples []int16
+	var rate int
 	eventually(t, "baresip has closed its recording", func() bool {
 		var err error
-		samples, _, err = readWAV(s.dump("dec"))
+		samples, rate, err = readWAV(s.dump("dec"))
 		return err == nil && len(samples) > 0
 	})
+	samples, err := codec.Resample(samples, rate, phoneRate)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return samples
 }
 

@@ -83,3 +83,38 @@ func TestPhonesWithoutACommonCodec(t *testing.T) {
 		}
 	}
 }
+
+// TestPhonesWithCodecs: two phones with one codec are relayed, two with different ones are
+// transcoded, and what each hears is what the other said.
+func TestPhonesWithCodecs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ alice, bob string }{{"g722", "g722"}, {"opus", "opus"}, {"opus", "g722"}, {"pcmu", "opus"}} {
+		t.Run(c.alice+" and "+c.bob, func(t *testing.T) {
+			t.Parallel()
+			srv := serve(t, setup{config: twoUsers})
+			alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
+			a, b := newSoftphone(t, alice), newSoftphone(t, bob)
+			full := map[string]string{"pcmu": "pcmu", "g722": "G722/16000/1", "opus": "opus/48000/1"} // as baresip names them
+			a.login(t, account{user: "1001", password: "first-secret", domain: srv.udp, codecs: full[c.alice]})
+			b.login(t, account{user: "1002", password: "second-secret", domain: srv.udp, codecs: full[c.bob], register: true})
+			times := map[string]time.Duration{"pcmu": 1, "g722": 2, "opus": 6} // 8 kHz, as files are written and grow
+			a.speaksAt(t, alice, phoneRate*int(times[c.alice]))
+			b.speaksAt(t, bob, phoneRate*int(times[c.bob]))
+			a.call(t, srv.uri("1002"))
+			a.hears(t, 3*time.Second*times[c.alice])
+			b.hears(t, 3*time.Second*times[c.bob])
+			heardByA := a.heard(t)
+			heardByB := b.heard(t)
+			holds(t, "what Alice heard", heardByA, second(bob, 1), second(alice, 1))
+			holds(t, "what Bob heard", heardByB, second(alice, 1), second(bob, 1))
+			call := srv.finished(t, 1)[0]
+			expect(t, call, "state", "answered")
+			for i, leg := range srv.legs(t, call) {
+				want := []string{c.alice, c.bob}[i]
+				if codec, _ := leg["codec"].(string); !strings.EqualFold(codec, want) {
+					t.Errorf("leg %d speaks %s, want %s", i+1, codec, want)
+				}
+			}
+		})
+	}
+}

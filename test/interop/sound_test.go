@@ -60,12 +60,17 @@ func readWAV(name string) ([]int16, int, error) {
 // writeWAV keeps a sound as a phone's microphone will say it.
 func writeWAV(t *testing.T, name string, pcm []int16) {
 	t.Helper()
+	writeWAVAt(t, name, pcm, phoneRate)
+}
+
+func writeWAVAt(t *testing.T, name string, pcm []int16, rate int) {
+	t.Helper()
 	f, err := os.Create(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	w, err := wav.NewWriter(f, phoneRate, 1)
+	w, err := wav.NewWriter(f, rate, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
