@@ -23,7 +23,7 @@ func (c *Call) Ring(ctx context.Context) error {
 // Progress sends 183 with early media and plays srcs, returning when they have ended. It
 // does not take the call.
 func (c *Call) Progress(ctx context.Context, srcs []media.Source) error {
-	_, err := await[string](ctx, c, c.caller, func(o *op) {
+	_, err := await[string](ctx, c, c.first, func(o *op) {
 		if err := c.caller.progress(); err != nil || len(srcs) == 0 {
 			c.finish(o, "", err)
 			return

@@ -90,15 +90,16 @@ func (c *Call) Conference(ctx context.Context, room string, o ConferenceOptions)
 		}
 	}
 	_, err := await[struct{}](ctx, c, c.first, func(out *op) {
-		if err := c.first.ready(); err != nil {
+		l := c.first.now()
+		if err := l.ready(); err != nil {
 			c.finish(out, nil, err)
 			return
 		}
-		if c.first.media == nil {
+		if l.media == nil {
 			c.finish(out, nil, ErrState)
 			return
 		}
-		s := &seat{call: c, session: c.first.media, op: out, since: c.clock.Now(), left: o.Left}
+		s := &seat{call: c, session: l.media, op: out, since: c.clock.Now(), left: o.Left}
 		s.muted.Store(o.Muted)
 		if err := c.sit(room, s, o); err != nil {
 			c.finish(out, nil, err)
@@ -111,7 +112,7 @@ func (c *Call) Conference(ctx context.Context, room string, o ConferenceOptions)
 			} else if c.gone() {
 				res.By = c.leaver()
 			}
-			c.first.stopPlaying()
+			l.stopPlaying()
 			c.note("", "media", fmt.Sprintf("left conference %s after %.1f s", room, res.Seconds))
 			c.server.conferences.leave(room, s)
 		}
@@ -157,8 +158,9 @@ func (c *Call) sit(room string, s *seat, o ConferenceOptions) error {
 	if err != nil {
 		return err
 	}
-	c.first.free()
-	c.first.stopPlaying()
+	l := c.first.now()
+	l.free()
+	l.stopPlaying()
 	if err := conf.mix.Join(s.session, media.JoinOptions{Muted: o.Muted}); err != nil {
 		c.server.conferences.leave(room, s)
 		return fmt.Errorf("conference %s: %w", room, err)
@@ -166,7 +168,7 @@ func (c *Call) sit(room string, s *seat, o ConferenceOptions) error {
 	c.note("", "media", "joined conference "+room)
 	switch {
 	case first && len(o.Alone) > 0:
-		c.first.startPlaying(o.Alone, 0, func(error) {})
+		l.startPlaying(o.Alone, 0, func(error) {})
 	case !first && len(o.Joined) > 0:
 		conf.mix.Play(o.Joined, 1)
 	}

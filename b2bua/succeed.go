@@ -25,8 +25,8 @@ func (l *Leg) origin() *Leg {
 
 // heritable reports whether all that goes on for a leg can go on for another.
 func (c *Call) heritable(l *Leg) bool {
-	if l.state != legAnswered || l.direct || l.media == nil {
-		return false
+	if l.state != legAnswered || l.direct || l.media == nil || l.taping != nil {
+		return false // a recording of all that is said would end
 	}
 	for o := range c.ops {
 		if (o.leg == nil || o.leg == l) && !o.heritable {
@@ -62,6 +62,7 @@ func (c *Call) succeed(old, n *Leg) {
 			o.inherit(n)
 		}
 	}
+	n.watchSilence()
 	old.by = ByCallee
 	if c.caller == n {
 		old.by = ByCaller

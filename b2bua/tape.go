@@ -55,6 +55,7 @@ func (l *Leg) StartRecording(ctx context.Context, opts TapeOptions) error {
 		return err
 	}
 	session, err := await[*media.Session](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		c := l.call()
 		err := l.reclaim()
 		if err == nil && l.media == nil {
@@ -77,6 +78,7 @@ func (l *Leg) StartRecording(ctx context.Context, opts TapeOptions) error {
 		return fmt.Errorf("record %s: %w", opts.File, err)
 	}
 	return l.home.command(ctx, func(o *op) {
+		l := l.now()
 		c := l.call()
 		if l.taping != nil || c != l.home {
 			rec.Stop()
@@ -123,6 +125,7 @@ func (l *Leg) ResumeRecording(ctx context.Context) error {
 
 func (l *Leg) withTape(ctx context.Context, f func(*media.Recording)) error {
 	_, err := await[struct{}](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		if l.taping == nil {
 			l.call().finish(o, nil, ErrState)
 			return
@@ -137,6 +140,7 @@ func (l *Leg) withTape(ctx context.Context, f func(*media.Recording)) error {
 // of the file, if it could not be written; ErrState if there is no recording.
 func (l *Leg) StopRecording(ctx context.Context) (RecordResult, error) {
 	t, err := await[*taping](ctx, l.home, l, func(o *op) {
+		l := l.now()
 		t := l.taping
 		l.taping = nil
 		if t == nil {

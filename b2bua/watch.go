@@ -40,7 +40,9 @@ func (c *Call) Watch(f func(Happening)) (stop func()) {
 
 // happened tells the watchers.
 func (c *Call) happened(h Happening) {
-	h.Leg = h.Leg.origin()
+	if h.Leg != nil {
+		h.Leg = h.Leg.origin()
+	}
 	c.watchers.mu.Lock()
 	defer c.watchers.mu.Unlock()
 	for _, f := range c.watchers.funcs {
@@ -56,13 +58,13 @@ const silenceAfter = 2 * time.Second
 func (c *Call) WatchSilence() {
 	c.box.post(do(func(c *Call) {
 		c.wantsSilence = true
-		c.first.watchSilence()
+		c.first.now().watchSilence()
 	}))
 }
 
 // watchSilence begins to listen once there is something to listen to.
 func (l *Leg) watchSilence() {
-	if c := l.call(); c.wantsSilence && l == c.first && l.media != nil && l.state == legAnswered {
+	if c := l.call(); c.wantsSilence && l == c.first.now() && l.media != nil && l.state == legAnswered {
 		l.media.WatchVoice(silenceAfter)
 	}
 }
