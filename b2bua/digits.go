@@ -32,7 +32,7 @@ func (m *mediaHappened) apply(c *Call) {
 		l.heard(m.e.Digit)
 		c.convert(l, m.e.Digit)
 	case media.EventFirstRTP:
-		c.note(l.name(), "media", "first RTP")
+		c.note(l.name(), "media", "first RTP"+l.lateness(m.e))
 	case media.EventSilence:
 		c.happened(Happening{Kind: "silence", Leg: l})
 	case media.EventQuality:

@@ -236,5 +236,6 @@ func (l *Leg) closeMedia() {
 		l.rec.stats = since(l.rec.before, l.media.Close())
 		l.rec.codec, l.rec.relayed = l.rec.stats.Codec, true
 		l.rec.dtmf = l.dtmfMode(l.rec.stats.Digits)
+		l.tellUnheard()
 	}
 }

@@ -2,6 +2,7 @@ package b2bua
 
 import (
 	"fmt"
+	"time"
 
 	"tandem/media"
 )
@@ -32,3 +33,35 @@ func (l *Leg) judge(q media.Quality) {
 
 // lossOf is in per cent.
 func lossOf(q media.Quality) float64 { return 100 * float64(q.Lost) / float64(q.Expected) }
+
+// lateRTP is how long after the answer the first packet may come before callers say "hello?".
+const lateRTP = time.Second
+
+// lateness tells of a far end whose first packet came long after the answer.
+func (l *Leg) lateness(e media.Event) string {
+	if l.rec.answered.IsZero() {
+		return ""
+	}
+	if d := e.At.Sub(l.rec.answered); d > lateRTP {
+		return fmt.Sprintf(" late, %.1f s after the answer, from %s", d.Seconds(), e.Remote)
+	}
+	return ""
+}
+
+// tellUnheard says of a leg from which nothing came where it had promised to be, and from
+// where packets came instead.
+func (l *Leg) tellUnheard() {
+	st := l.rec.stats
+	if l.direct || !oneWay(l, st) {
+		return
+	}
+	private := ""
+	if st.Promised.Addr().IsPrivate() {
+		private = "a private address, "
+	}
+	instead := "and no packets came from anywhere"
+	if st.Stranger.IsValid() {
+		instead = fmt.Sprintf("and %d packets from others, such as %s, were not taken for its", st.Strangers, st.Stranger)
+	}
+	l.call().note(l.name(), "media", fmt.Sprintf("nothing was heard from it: it promised %s, %s%s", st.Promised, private, instead))
+}

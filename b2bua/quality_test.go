@@ -2,11 +2,14 @@ package b2bua
 
 import (
 	"context"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"tandem/media"
+	"tandem/store"
 )
 
 // TestQualityInTheTimeline tells once that a leg is heard badly, and once that it is well
@@ -27,7 +30,7 @@ func TestQualityInTheTimeline(t *testing.T) {
 		a.hungUp()
 		var got []string
 		for _, e := range w.last().Events {
-			if e.Kind == "media" {
+			if strings.HasPrefix(e.Text, "heard") {
 				got = append(got, e.Text)
 			}
 		}
@@ -36,4 +39,42 @@ func TestQualityInTheTimeline(t *testing.T) {
 			t.Errorf("the timeline has %q, want %q", got, want)
 		}
 	})
+}
+
+// TestWhoWasNotHeard keeps in the timeline why a call had no sound.
+func TestWhoWasNotHeard(t *testing.T) {
+	inWorld(t, func(ctx context.Context, c *Call) error {
+		tone, err := media.ParseTone("tone:425/5000")
+		if err != nil {
+			return err
+		}
+		_, err = c.first.Play(ctx, []media.Source{tone}, PlayOptions{})
+		return err
+	}, func(w *world) {
+		a := w.peer(1)
+		a.talks("5")
+		a.hungUp()
+		r := w.last()
+		i := slices.IndexFunc(r.Events, func(e store.Event) bool {
+			return strings.HasPrefix(e.Text, "nothing was heard from it: it promised 10.0.")
+		})
+		if i < 0 || !strings.HasSuffix(r.Events[i].Text, "a private address, and no packets came from anywhere") {
+			t.Errorf("events %+v", r.Events)
+		}
+	})
+}
+
+func TestLateness(t *testing.T) {
+	t.Parallel()
+	l := &Leg{}
+	e := media.Event{At: time.Unix(1000, 0), Remote: netip.MustParseAddrPort("192.0.2.1:4000")}
+	for answered, want := range map[time.Time]string{
+		{}:                                 "",
+		e.At.Add(-time.Second):             "",
+		e.At.Add(-2500 * time.Millisecond): " late, 2.5 s after the answer, from 192.0.2.1:4000",
+	} {
+		if l.rec.answered = answered; l.lateness(e) != want {
+			t.Errorf("answered at %v: %q, want %q", answered, l.lateness(e), want)
+		}
+	}
 }

@@ -38,6 +38,7 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 	m.follow(from)
 	if !m.latch.accept(from, h, meaning.kind != payloadUnknown, m.now()) {
 		m.count.strangers++
+		m.stranger = from
 		return
 	}
 	if meaning.kind == payloadUnknown {

@@ -46,7 +46,7 @@ func TestStrangersAreNotHeard(t *testing.T) {
 		if got, ok := stranger.hear(100 * time.Millisecond); ok {
 			t.Errorf("a stranger was sent %+v", got.Header)
 		}
-		if st := s.Stats(); st.Strangers < 10 || !st.Latched || st.Remote != p.addr() {
+		if st := s.Stats(); st.Strangers < 10 || !st.Latched || st.Remote != p.addr() || st.Stranger != stranger.addr() {
 			t.Errorf("stats %+v", st)
 		}
 	})

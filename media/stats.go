@@ -34,6 +34,7 @@ type Stats struct {
 	Encryption string         // how SRTP got its keys: "sdes", "dtls"; "off" for plain RTP
 	Remote     netip.AddrPort // where we send
 	Promised   netip.AddrPort // where the peer's SDP said it listens
+	Stranger   netip.AddrPort // from where packets came last that were not taken for the peer's; not valid: none
 	Latched    bool           // Remote was learnt from its packets
 	Local      netip.AddrPort // as in our SDP
 	Recovered  bool           // a fault of ours ended it

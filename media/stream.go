@@ -34,7 +34,8 @@ type stream struct {
 	rx       rtp.Receiver
 	tx       sender
 
-	first     time.Time // of the peer's RTP
+	first     time.Time      // of the peer's RTP
+	stranger  netip.AddrPort // who was not taken for the peer last
 	nominated nomination
 	session   *Session
 	pair      *pair
@@ -317,7 +318,7 @@ func (m *stream) stats() Stats {
 		Jitter:     m.rx.Jitter(), RTT: m.report.rtt, MOS: m.mos(t),
 		FarLost: m.report.far.lost, FarJitter: m.report.far.jitter, FarMOS: m.report.far.mos,
 		FirstRTP: m.first, LastRTP: m.last, Local: m.session.local, Recovered: m.faulted,
-		Latched: m.latch.locked, Encryption: string(m.secured()),
+		Stranger: m.stranger, Latched: m.latch.locked, Encryption: string(m.secured()),
 	}
 	if m.p != nil {
 		s.Codec, s.Promised, s.Remote = m.p.format.Name, m.p.promised, m.remote()
