@@ -393,7 +393,7 @@ func TestRatesOfStrangers(t *testing.T) {
 	inWorld(t, answering, func(w *world) {
 		p := w.peer(1)
 		answered := 0
-		for range 200 {
+		for range 170 {
 			p.fresh().send("INVITE", "700", p.body)
 			if m, ok := p.within(time.Millisecond); ok {
 				answered++
@@ -402,9 +402,9 @@ func TestRatesOfStrangers(t *testing.T) {
 				}
 			}
 		}
-		// 80 at once and 21 a second: the 200 take a fifth of one.
+		// 80 at once and 21 a second: the 170 take a sixth of one.
 		if answered < 80 || answered > 90 {
-			t.Errorf("%d of 200 at once are answered", answered)
+			t.Errorf("%d of 170 at once are answered", answered)
 		}
 		if lines := log.lines(); len(lines) != 1 || lines[0] != "event=rate-limited source=10.0.1.1 port=5060 transport=udp method=INVITE" {
 			t.Errorf("logged %q", lines)
@@ -419,6 +419,30 @@ func TestRatesOfStrangers(t *testing.T) {
 		}
 		if codes[401] < 80 || codes[401] > 85 || codes[401]+codes[503] != 100 {
 			t.Errorf("over TCP: %v", codes)
+		}
+	}, guarded, logTo(&log))
+}
+
+// Whoever goes on far beyond its rates is banned, unless a phone is registered there.
+func TestFarTooMuchIsBanned(t *testing.T) {
+	var log logged
+	inWorld(t, answering, func(w *world) {
+		for n, registered := range []bool{false, true} {
+			p := w.peer(1 + n)
+			if registered {
+				p.registers("1001", "first")
+			}
+			for range 300 {
+				p.fresh().send("INVITE", "700", p.body)
+				p.within(time.Millisecond)
+			}
+			bans := w.server.Bans()
+			if len(bans) != 1 || bans[0].Source.String() != "10.0.1.1/32" || bans[0].Failures != 0 {
+				t.Fatalf("after the flood of a registered phone %v: bans %+v", registered, bans)
+			}
+		}
+		if lines := log.lines(); len(lines) != 3 || lines[1] != "event=banned source=10.0.1.1 port=5060 transport=udp for=10m0s why=rate" {
+			t.Errorf("logged %q", lines)
 		}
 	}, guarded, logTo(&log))
 }

@@ -173,6 +173,9 @@ func (s *Server) limit(f transport.Flow, req *sip.Request, proved, banned, urgen
 		return nil
 	}
 	s.security("rate-limited", f, "method", string(req.Method))
+	if !s.limiter.Allow(f.Remote().Addr(), auth.Exceeding) {
+		s.bar(f, "rate")
+	}
 	if !proved && !f.Reliable() {
 		return dropped // a phone asks again; nobody is to be flooded in its name
 	}
@@ -192,16 +195,21 @@ func (s *Server) scanner(f transport.Flow, req *sip.Request) bool {
 		p = strings.ToLower(strings.ReplaceAll(p, "/", "_"))
 		if ok, err := path.Match(p, agent); ok && err == nil {
 			s.security("scanner", f, "method", string(req.Method))
-			if s.o.Registrar.HasSource(f.Remote().Addr()) {
-				return true // somebody there has a phone, too
-			}
-			if b, banned := s.limiter.Bar(f.Remote().Addr()); banned {
-				s.tellBan(f, b, "scanner")
-			}
+			s.bar(f, "scanner")
 			return true
 		}
 	}
 	return false
+}
+
+// bar bans a source, unless somebody there has a registered phone, too.
+func (s *Server) bar(f transport.Flow, why string) {
+	if s.o.Registrar.HasSource(f.Remote().Addr()) {
+		return
+	}
+	if b, banned := s.limiter.Bar(f.Remote().Addr()); banned {
+		s.tellBan(f, b, why)
+	}
 }
 
 // overload refuses a new call where there is no room for it, before it costs anything.

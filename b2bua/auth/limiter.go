@@ -31,7 +31,7 @@ type Ban struct {
 	Source   netip.Prefix // one IPv4 address, or an IPv6 /64
 	Since    time.Time
 	Until    time.Time
-	Failures int // that led to it; 0: it named itself a scanner
+	Failures int // that led to it; 0: it named itself a scanner, or sent far too much
 }
 
 const (
@@ -40,6 +40,7 @@ const (
 	maxNames     = 8192 // users failing at one source
 	slowest      = time.Minute
 	tidyEvery    = time.Minute
+	maxExcess    = 100 // requests beyond a rate, a minute, that a source is forgiven
 )
 
 // Limiter counts requests and failures by source and decides who has had enough. Its memory
@@ -101,6 +102,8 @@ func (l *Limiter) Allow(ip netip.Addr, k Kind) bool {
 		r = rate{time.Second, 3}
 	case Telling:
 		r = rate{time.Minute, 1}
+	case Exceeding:
+		r = perMinute(maxExcess)
 	}
 	return l.meters.take(sourceOf(ip), k, r, l.clock.Now().UnixNano())
 }
@@ -171,7 +174,7 @@ func (l *Limiter) Failed(ip netip.Addr, user string, bannable bool) (Ban, bool) 
 	return b, true
 }
 
-// Bar bans a source for what it says it is. Nothing proves where such a request came from, so
+// Bar bans a source for what it says it is, or how much it sends. Nothing proves where such a request came from, so
 // these bans take up half of the room at most and push out nobody's.
 func (l *Limiter) Bar(ip netip.Addr) (Ban, bool) {
 	per, now, source := l.limits.Load().PerSource, l.clock.Now(), sourceOf(ip)

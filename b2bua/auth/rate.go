@@ -17,6 +17,7 @@ const (
 	Registering             // with credentials
 	Guessing                // with credentials, from a banned source that may be heard all the same
 	Telling                 // a line in the log about the source
+	Exceeding               // what another rate has refused
 	kinds
 )
 
