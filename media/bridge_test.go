@@ -245,11 +245,17 @@ func TestRelayMapsDigits(t *testing.T) {
 // press sends one digit as a telephone-event of payload type 96, so many frames long.
 func (p *peer) press(digit byte, frames int) {
 	p.t.Helper()
+	p.pressAt(digit, frames, 8000)
+}
+
+// pressAt is press by another clock, in Hz, of the telephone-event.
+func (p *peer) pressAt(digit byte, frames, clock int) {
+	p.t.Helper()
 	code, _ := dtmf.Code(digit)
 	h := p.h
 	for i := range frames + 2 {
 		n := min(i+1, frames)
-		e := dtmf.Event{Code: code, Volume: 10, Duration: uint16(160 * n), End: n == frames}.Payload()
+		e := dtmf.Event{Code: code, Volume: 10, Duration: uint16(clock / 50 * n), End: n == frames}.Payload()
 		p.h.PayloadType, p.h.Timestamp, p.h.Marker = 96, h.Timestamp, i == 0
 		p.send(e[:])
 		if n < frames {

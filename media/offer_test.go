@@ -202,3 +202,36 @@ func TestPreferredCodecs(t *testing.T) {
 		t.Errorf("answered with %s", s.Codec())
 	}
 }
+
+// RFC 9143 §7.3: who does not take a BUNDLE answers without the group, and each stream that
+// it takes has a port of its own. Nothing of the offer's is promised by being echoed.
+func TestBundleIsDeclined(t *testing.T) {
+	t.Parallel()
+	const video = "m=video 4000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=mid:v\r\n"
+	for _, c := range []struct{ name, offer, lines string }{
+		{"audio and video", "m=audio 4000 RTP/AVP 0\r\na=mid:a\r\n" + video,
+			"m=audio 30000 RTP/AVP 0|a=sendrecv|m=video 0 RTP/AVP 97|a=inactive"},
+		{"video first", video + "m=audio 4000 RTP/AVP 0\r\na=mid:a\r\n",
+			"m=video 0 RTP/AVP 97|a=inactive|m=audio 30000 RTP/AVP 0|a=sendrecv"},
+		{"two audio streams", "m=audio 4000 RTP/AVP 0\r\na=mid:a\r\nm=audio 4000 RTP/AVP 8\r\na=mid:v\r\n",
+			"m=audio 30000 RTP/AVP 0|a=sendrecv|m=audio 0 RTP/AVP 8|a=inactive"},
+		{"video in the bundle alone", "m=audio 4000 RTP/AVP 0\r\na=mid:a\r\nm=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=mid:v\r\na=bundle-only\r\n",
+			"m=audio 30000 RTP/AVP 0|a=sendrecv|m=video 0 RTP/AVP 97|a=inactive"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := negotiated("PCMU", "PCMA")
+			b, err := n.answer(theirSDP("a=group:BUNDLE a v\r\n" + c.offer))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(mLines(b), "|"); got != c.lines {
+				t.Errorf("answer\n%s\nwant\n%s", got, c.lines)
+			}
+			for _, said := range [][]byte{b, n.offer()} {
+				if text := strings.ToLower(string(said)); strings.Contains(text, "a=group") || strings.Contains(text, "bundle") {
+					t.Errorf("the bundle is echoed:\n%s", said)
+				}
+			}
+		})
+	}
+}
