@@ -31,7 +31,7 @@ func (l *Leg) likeTheCaller() {
 	if caller.media != nil && caller.media.Negotiated() {
 		names = append([]string{caller.media.Codec()}, caller.media.PeerCodecs()...)
 	} else {
-		names = media.VoiceCodecs(caller.offer)
+		names = l.media.Ranked(media.VoiceCodecs(caller.offer))
 	}
 	l.media.Prefer(names...)
 }

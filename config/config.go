@@ -63,6 +63,7 @@ func (s SIP) Realm() string {
 type Media struct {
 	Ports   PortRange `toml:"ports"`
 	Codecs  []string  `toml:"codecs"`
+	Prefer  string    `toml:"prefer"`  // whose order of codecs decides: theirs, ours
 	Timeout Duration  `toml:"timeout"` // 0 = off
 }
 
@@ -148,6 +149,7 @@ func Default() *Config {
 		Media: Media{
 			Ports:   PortRange{Min: 10000, Max: 32767},
 			Codecs:  []string{"opus", "g722", "pcmu", "pcma"},
+			Prefer:  "theirs",
 			Timeout: Duration(time.Minute),
 		},
 		Store: Store{URL: "sqlite:data/tandem.db", Events: true, Retention: Duration(90 * day)},

@@ -40,6 +40,7 @@ func TestMistakes(t *testing.T) {
 		{"ports", "media.ports = '20000-10000'\n", `t.toml:1: media.ports: "20000-10000" holds no pair of ports`},
 		{"ports too high", "media.ports = '10000-70000'\n", `t.toml:1: media.ports: "10000-70000" is not a range of ports: write it as "10000-32767"`},
 		{"codec", "media.codecs = ['g729']\n", `t.toml:1: media.codecs: "g729" is not known: did you mean "g722"?`},
+		{"preference", "media.prefer = 'our'\n", `t.toml:1: media.prefer: "our" is not known: did you mean "ours"?`},
 		{"user's codec", "[[user]]\nname='1'\npassword='x'\ncodecs=['pcma','gsm']\n", `t.toml:4: user.codecs: "gsm" is not known: one of opus, g722, pcmu, pcma`},
 		{"store", "store.url = 'mysql://x:secret@y'\n", `t.toml:1: store.url: want "sqlite:PATH", "postgres://user:password@host/name" or "none"`},
 		{"token", "[http]\nlisten = '0.0.0.0:8080'\n", "t.toml:1: http.token: is needed to listen on 0.0.0.0:8080, which is not loopback"},
@@ -129,6 +130,7 @@ domain = "example.com"
 advertise = ["203.0.113.7", "2001:db8::1"]
 [media]
 codecs = ["pcma"]
+prefer = "ours"
 ports = "20000-20100"
 [http]
 listen = "0.0.0.0:9000"
@@ -156,7 +158,7 @@ display = "Alice"
 		}
 	}
 	write(text)
-	if _, err := Load(file); err == nil || err.Error() != file+`:19: scripts.memory: must be "1MB" or more` {
+	if _, err := Load(file); err == nil || err.Error() != file+`:20: scripts.memory: must be "1MB" or more` {
 		t.Fatalf("memory too small: %v", err)
 	}
 	write(strings.Replace(text, "512KB", "2MB", 1))
@@ -177,6 +179,7 @@ display = "Alice"
 		{"acl", c.ACL[0].Allow[0].String(), "192.0.2.1/32"},
 		{"default kept", c.Store.Retention.String(), "90d"},
 		{"ports", c.Media.Ports.String(), "20000-20100"},
+		{"prefer", c.Media.Prefer, "ours"},
 	} {
 		if check.got != check.want {
 			t.Errorf("%s: got %q, want %q", check.name, check.got, check.want)

@@ -82,6 +82,7 @@ func (s *SIP) validate(p *problems) {
 
 func (m *Media) validate(p *problems) {
 	oneOf(p, "media.codecs", m.Codecs, knownCodecs...)
+	oneOf(p, "media.prefer", []string{m.Prefer}, "theirs", "ours")
 }
 
 var knownCodecs = []string{"opus", "g722", "pcmu", "pcma"}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tandem/clock"
+	"tandem/media/sdp"
 )
 
 var (
@@ -32,6 +33,7 @@ type Options struct {
 	PortMin, PortMax int         // UDP ports for RTP and RTCP; both 0: the system chooses
 	Workers          int         // 0: one less than the cores, at least 1
 	Codecs           []string    // in order of preference, any letter case; nil: pcmu, pcma
+	PreferOurs       bool        // our order of codecs decides in answers, not the offer's
 	Clock            clock.Clock // nil: the system's
 	Log              *slog.Logger
 	Backend          Backend // nil: Epoll on Linux, else Sockets
@@ -44,6 +46,7 @@ type Engine struct {
 	epoch      time.Time
 	backend    Backend
 	formats    []*format
+	prefer     sdp.Preference
 	ports      *ports
 	workers    []*worker
 	encoder    *encoder
@@ -82,6 +85,9 @@ func New(o Options) (*Engine, error) {
 	}
 	if e.formats, err = formatsNamed(o.Codecs); err != nil {
 		return nil, err
+	}
+	if o.PreferOurs {
+		e.prefer = sdp.PreferOurs
 	}
 	if e.ports, err = newPorts(o.PortMin, o.PortMax); err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package media
 
 import (
+	"slices"
+
 	"tandem/media/sdp"
 )
 
@@ -70,6 +72,24 @@ func (s *Session) Prefer(names ...string) {
 	if len(list) > 0 && contains(first, list[0]) {
 		s.sdp.formats, s.sdp.prefer, s.sdp.wish = list, sdp.PreferOurs, list[0]
 	}
+}
+
+// Ranked puts a peer's codecs, named in its order, in the one that decides: ours, where the
+// engine prefers that. Those that we do not have come last.
+func (s *Session) Ranked(theirs []string) []string {
+	s.sdpMu.Lock()
+	defer s.sdpMu.Unlock()
+	if s.sdp.prefer != sdp.PreferOurs {
+		return theirs
+	}
+	rank := func(name string) int {
+		i := slices.Index(s.sdp.formats, formatNamed(name))
+		if i < 0 {
+			return len(s.sdp.formats)
+		}
+		return i
+	}
+	return slices.SortedStableFunc(slices.Values(theirs), func(a, b string) int { return rank(a) - rank(b) })
 }
 
 // PeerCodecs names the voice codecs that the peer described last and we have, in its order,

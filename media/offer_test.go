@@ -235,3 +235,24 @@ func TestBundleIsDeclined(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoseOrderDecides answers the same offer by the peer's order and by ours.
+func TestWhoseOrderDecides(t *testing.T) {
+	t.Parallel()
+	for ours, want := range map[bool]string{false: "PCMA", true: "G722"} {
+		e := newEngine(t, Options{Codecs: []string{"G722", "PCMU", "PCMA"}, PreferOurs: ours})
+		s, p := open(t, e, SessionOptions{}), newPeer(t)
+		if got := s.Ranked([]string{"PCMA", "AMR", "G722"}); got[0] != want {
+			t.Errorf("ours %v: a caller's codecs are offered as %v", ours, got)
+		}
+		p.call(s, "8 0 9")
+		if s.Codec() != want {
+			t.Errorf("ours %v: answered with %s, want %s", ours, s.Codec(), want)
+		}
+		s.Prefer("PCMU") // what the other leg of a bridge has taken comes before either
+		p.call(s, "8 0 9")
+		if s.Codec() != "PCMU" {
+			t.Errorf("ours %v: asked for PCMU and answered with %s", ours, s.Codec())
+		}
+	}
+}

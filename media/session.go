@@ -46,7 +46,7 @@ func newSession(e *Engine, o SessionOptions, formats []*format, p *pair) *Sessio
 	s.local = netip.AddrPortFrom(o.Advertise, p.rtp.local().Port())
 	s.sdp = newNegotiation(s.local, formats)
 	s.sdp.vet = vetting{ground: e.ground, local: s.local, bind: o.Bind, signalling: o.Signalling.Unmap(), spiral: o.Spiral}
-	s.sdp.dtmf = o.DTMF
+	s.sdp.dtmf, s.sdp.prefer = o.DTMF, e.prefer
 	s.sdp.keys = keyring{policy: o.Encryption, identity: e.identity, browser: o.Browser && o.Encryption != EncryptNever}
 	s.stream = newStream(s, p)
 	return s

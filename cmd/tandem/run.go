@@ -123,7 +123,8 @@ func (s *server) keep() {
 
 func (s *server) openMedia(_ context.Context, cfg settings) error {
 	m, err := media.New(media.Options{
-		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Codecs, Log: s.log,
+		PortMin: cfg.Media.Ports.Min, PortMax: cfg.Media.Ports.Max, Codecs: cfg.Media.Codecs, PreferOurs: cfg.Media.Prefer == "ours",
+		Log: s.log,
 	})
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func (c Choice) Answered(ours []Codec) []Codec {
 
 // Answer makes the answer to an offer (RFC 3264 §6): one stream for each of the offer's, in
 // its order. accepted holds ours by the offer's index, with Type and Proto taken from the
-// offer; all others are rejected.
+// offer; all others are rejected, and no group is taken up: RFC 9143 §7.3 declines a bundle so.
 func Answer(offer *Session, o Origin, addr netip.Addr, accepted map[int]Media) *Session {
 	s := &Session{Origin: o, Conn: Conn{Addr: addr}}
 	for i := range offer.Media {
