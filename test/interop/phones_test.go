@@ -85,12 +85,11 @@ func TestPhonesWithoutACommonCodec(t *testing.T) {
 }
 
 // TestPhonesWithCodecs: two phones with one codec are relayed, two with different ones are
-// transcoded, and what each hears is what the other said.
+// transcoded, and what each hears is what the other said. It is not parallel: Opus in two
+// phones needs what the machine has.
 func TestPhonesWithCodecs(t *testing.T) {
-	t.Parallel()
 	for _, c := range []struct{ alice, bob string }{{"g722", "g722"}, {"opus", "opus"}, {"opus", "g722"}, {"pcmu", "opus"}} {
 		t.Run(c.alice+" and "+c.bob, func(t *testing.T) {
-			t.Parallel()
 			srv := serve(t, setup{config: twoUsers})
 			alice, bob := chirp(300, 3000, 30*time.Second), chirp(3000, 400, 30*time.Second)
 			a, b := newSoftphone(t, alice), newSoftphone(t, bob)
@@ -101,12 +100,12 @@ func TestPhonesWithCodecs(t *testing.T) {
 			a.speaksAt(t, alice, phoneRate*int(times[c.alice]))
 			b.speaksAt(t, bob, phoneRate*int(times[c.bob]))
 			a.call(t, srv.uri("1002"))
-			a.hears(t, 3*time.Second*times[c.alice])
-			b.hears(t, 3*time.Second*times[c.bob])
+			a.hears(t, 5*time.Second*times[c.alice])
+			b.hears(t, 5*time.Second*times[c.bob])
 			heardByA := a.heard(t)
 			heardByB := b.heard(t)
-			holds(t, "what Alice heard", heardByA, second(bob, 1), second(alice, 1))
-			holds(t, "what Bob heard", heardByB, second(alice, 1), second(bob, 1))
+			holdsPieces(t, "what Alice heard", heardByA, bob[phoneRate:4*phoneRate], second(alice, 1))
+			holdsPieces(t, "what Bob heard", heardByB, alice[phoneRate:4*phoneRate], second(bob, 1))
 			call := srv.finished(t, 1)[0]
 			expect(t, call, "state", "answered")
 			for i, leg := range srv.legs(t, call) {
