@@ -22,6 +22,9 @@ func TestQualityInTheTimeline(t *testing.T) {
 		for _, mos := range []float64{4.3, 3.3, 3.0, 2.2, 3.3, 3.0, 3.9, 4.3} {
 			c.first.mediaEvent(media.Event{Kind: media.EventQuality, Quality: media.Quality{Expected: 200, Lost: 30, Jitter: 12 * time.Millisecond, MOS: mos}})
 		}
+		if now, ok := c.server.Snapshot(ctx, c.id); !ok || now.Legs[0].Quality.MOS != 4.3 || now.Legs[0].Quality.Lost != 30 {
+			t.Errorf("whoever asks is told %+v", now)
+		}
 		c.first.mediaEvent(media.Event{Kind: media.EventQuality}) // nothing came
 		return c.first.Sleep(ctx, time.Second)
 	}, func(w *world) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tandem/b2bua/registrar"
+	"tandem/media"
 )
 
 // Snapshot is a call as it stands, for people and the HTTP API.
@@ -36,6 +37,7 @@ type LegSnapshot struct {
 	CallID    string // in SIP
 	Invited   time.Time
 	Answered  time.Time
+	Quality   media.Quality // of late, as last told; the zero value before the first report
 }
 
 // Calls are the calls in progress, the newest first.
@@ -106,7 +108,8 @@ func (c *Call) snapshot() Snapshot {
 	c.shared.Unlock()
 	for _, l := range c.legs {
 		out.Legs = append(out.Legs, LegSnapshot{Seq: l.seq, Role: l.role, Target: l.target, Remote: l.remote, State: l.state.String(),
-			Codec: l.codec(), UserAgent: l.userAgent, CallID: l.callID, Invited: l.rec.invited, Answered: l.rec.answered})
+			Codec: l.codec(), UserAgent: l.userAgent, CallID: l.callID, Invited: l.rec.invited, Answered: l.rec.answered,
+			Quality: l.quality})
 	}
 	return out
 }

@@ -36,6 +36,26 @@ type Leg struct {
 	UserAgent string `json:"user_agent"`
 	InviteMS  int64  `json:"invite_ms"`
 	AnswerMS  *int64 `json:"answer_ms"`
+
+	Quality *Quality `json:"quality"` // null until packets have been reported on
+}
+
+// Quality is how well the two ends of a leg have heard each other in the last seconds. What is
+// not known is null.
+type Quality struct {
+	MOS      *float64 `json:"mos"`  // of what came from the far end, 1 to 4.5
+	Loss     *float64 `json:"loss"` // of its packets, in per cent
+	JitterMS float64  `json:"jitter_ms"`
+	RTTMS    *float64 `json:"rtt_ms"` // there and back
+
+	Far *FarQuality `json:"far"` // what the far end says of our packets
+}
+
+// FarQuality is what the far end reports of the packets it gets from us.
+type FarQuality struct {
+	MOS      *float64 `json:"mos"`
+	Loss     float64  `json:"loss"` // in per cent
+	JitterMS float64  `json:"jitter_ms"`
 }
 
 func (a *API) listCalls(r *http.Request) (any, error) {

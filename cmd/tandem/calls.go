@@ -60,9 +60,10 @@ func (s *callsShowCmd) Run(a *app) error {
 	}
 	fmt.Fprintln(a.stdout)
 	return s.show(a.stdout, nil, func(row func(...any)) {
-		row("LEG", "ROLE", "STATE", "TARGET", "REMOTE", "CODEC", "USER AGENT")
+		row("LEG", "ROLE", "STATE", "TARGET", "REMOTE", "CODEC", "MOS", "LOSS", "JITTER", "RTT", "HEARS US", "USER AGENT")
 		for _, l := range call.Legs {
-			row(l.Seq, l.Role, l.State, orDash(l.Target), orDash(l.Remote), orDash(l.Codec), orDash(l.UserAgent))
+			cells := append([]any{l.Seq, l.Role, l.State, orDash(l.Target), orDash(l.Remote), orDash(l.Codec)}, qualityCells(l.Quality)...)
+			row(append(cells, orDash(l.UserAgent))...)
 		}
 	})
 }

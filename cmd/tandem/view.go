@@ -82,6 +82,7 @@ func callView(c b2bua.Snapshot, now time.Time) web.Call {
 		out.Legs = append(out.Legs, web.Leg{
 			Seq: l.Seq, Role: l.Role, SIPCallID: l.CallID, Target: l.Target, Remote: l.Remote, State: l.State,
 			Codec: l.Codec, UserAgent: l.UserAgent, InviteMS: l.Invited.UnixMilli(), AnswerMS: optionalMS(l.Answered),
+			Quality: qualityView(l.Quality),
 		})
 	}
 	return out
