@@ -68,6 +68,8 @@ type Options struct {
 	MediaTimeout   time.Duration // end a call when no side has sent for so long, hold apart; 0: never
 	SessionExpires time.Duration // RFC 4028: how long a dialog lives without a sign of life; 0: for ever
 
+	MaxSubscriptions int // at once, of all; 0: what the notifier takes
+
 	Guard Guard          // against strangers; SetGuard changes it
 	Bans  []auth.Ban     // kept from before
 	OnBan func(auth.Ban) // must not block
@@ -145,7 +147,7 @@ func New(o Options) (*Server, error) {
 	s.room.Store(int64(o.MaxCalls))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.tx = transaction.New(transaction.Options{Transport: o.Transport, Clock: o.Clock, Timers: o.Timers, Log: o.Log, Handler: (*receiver)(s)})
-	s.events = notifier.New(notifier.Options{Sender: s.tx, Clock: o.Clock, Address: s.shownAs, Guard: o.Transport.Guard})
+	s.events = notifier.New(notifier.Options{Sender: s.tx, Clock: o.Clock, Address: s.shownAs, Guard: o.Transport.Guard, Max: o.MaxSubscriptions})
 	for _, e := range o.Transport.Endpoints() {
 		if e.Proto == transport.UDP {
 			o.Media.Reserve(e.Addr.Port())

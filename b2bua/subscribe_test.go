@@ -384,6 +384,41 @@ func TestSubscriptionsAreBounded(t *testing.T) {
 	}, guarded, func(o *Options) { o.Guard.Limits.PerSource.CallsPerSecond = 0 })
 }
 
+// TestSubscriptionsAreBoundedInAll: a server that is full refuses who comes next, also another
+// user, keeps whom it has, lets them refresh, and has room again when one goes.
+func TestSubscriptionsAreBoundedInAll(t *testing.T) {
+	inWorld(t, answering, func(w *world) {
+		p, q := w.peer(1), w.peer(2)
+		for _, lamp := range []string{"701", "702", "703"} {
+			p.subscribes("1001", "first", lamp, "dialog")
+			p.told(200)
+		}
+		res := q.subscribes("1002", "second", "701", "dialog")
+		if wait := res.GetHeader("Retry-After"); res.StatusCode != 503 || wait == nil || wait.Value() != "60" {
+			t.Fatalf("the fourth of three is answered\n%s", res)
+		}
+		q.silent(time.Second)
+		if n := w.server.Counts(); n.Subscriptions != 3 {
+			t.Errorf("%d subscriptions", n.Subscriptions)
+		}
+		p.send("SUBSCRIBE", "", "", "Event: dialog")
+		p.response(200)
+		if n := p.told(200); !strings.HasPrefix(n.state, "active") {
+			t.Errorf("refreshed when full: %+v", n)
+		}
+		p.send("SUBSCRIBE", "", "", "Event: dialog", "Expires: 0")
+		p.response(200)
+		p.told(200)
+		if res := q.subscribes("1002", "second", "701", "dialog"); res.StatusCode != 200 {
+			t.Errorf("one has gone, and the next is answered %d", res.StatusCode)
+		}
+		q.told(200)
+		if n := w.server.Counts(); n.Subscriptions != 3 {
+			t.Errorf("%d subscriptions at the end", n.Subscriptions)
+		}
+	}, guarded, func(o *Options) { o.MaxSubscriptions = 3 })
+}
+
 // A subscription follows a phone to another address only with the user's credentials.
 func TestSubscriptionThatMoves(t *testing.T) {
 	inWorld(t, answering, func(w *world) {
