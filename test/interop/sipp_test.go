@@ -58,6 +58,7 @@ func trySIPp(t *testing.T, host netip.Addr, scenario string, args []string) *sip
 	r := &sippRun{dir: t.TempDir(), addr: freePort(t, host)}
 	// Any bytes are G.711: uac_stream.xml says these.
 	writeFile(t, filepath.Join(r.dir, "speech.ulaw"), strings.Repeat("\x20\x35\xa0\xb5", 4000))
+	writeSpokenKeys(t, filepath.Join(r.dir, "speech.pcap")) // uac_pcap.xml plays it
 	// Cleanups run backwards: SIPp has ended when its files are shown.
 	t.Cleanup(func() {
 		if t.Failed() {
