@@ -58,6 +58,10 @@ func (c *Clip) Name() string { return c.name }
 // Duration is how long the clip plays.
 func (c *Clip) Duration() time.Duration { return c.audio.Duration() }
 
+// Size is the memory that its samples take, in bytes; encoded, it takes up to as much again
+// for each format.
+func (c *Clip) Size() int { return 2 * len(c.audio.PCM) }
+
 func (c *Clip) length() (time.Duration, bool) { return c.Duration(), true }
 
 // from shares the samples and is encoded anew: whoever wants the middle of an hour does not

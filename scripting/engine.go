@@ -48,6 +48,7 @@ type Engine struct {
 	regexps *regexpCache
 	guard   *memoryGuard
 	http    *httpClient
+	fetched *fetchedSounds
 	clips   clips
 	panics  panics
 	hangups hangups
@@ -100,7 +101,7 @@ func newEngine(o Options) *Engine {
 		o.Log = slog.Default()
 	}
 	e := &Engine{o: o, api: newAPI(), shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
-		http: newHTTPClient(o.Allow, o.HTTP)}
+		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
 	e.builtin = newBuiltin(e.api)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.SetSettings(o.Settings)
@@ -114,6 +115,7 @@ func (e *Engine) Close() {
 	e.hangups.drain(e.o.Clock)
 	e.cancel()
 	e.done.Wait()
+	e.fetched.wait()
 	e.http.client.CloseIdleConnections()
 }
 

@@ -30,7 +30,6 @@ func TestPlay(t *testing.T) {
 		say(call:gather{ max = 2 })
 		say(call:play("silence:1", { loop = 3 }))
 		say(pcall(call.play, call, "../secret"))
-		say(pcall(call.play, call, "http://x/y.wav"))
 		say(pcall(call.play, call, "tone:loud"))
 		say(pcall(call.play, call, 7))
 		say(pcall(call.play, call, "goodbye", { stp = "1" }))
@@ -53,7 +52,6 @@ func TestPlay(t *testing.T) {
 			"50-main.lua:8: prompt not found: nowhere", "50-main.lua:8: prompt not found: neither", "nil not found",
 			"digit 5", "digit 2", "91 max", "done",
 			`false call:play: source: "../secret" is not a path below prompts/ or the recordings`,
-			"false call:play: source: http sources are not built yet",
 			`false call:play: source: `,
 			"false call:play: source must be a source or a list of sources, got number",
 			`false call:play: unknown option "stp" (did you mean stop?)`,

@@ -98,7 +98,12 @@ func (e *Engine) recording(names ...string) (media.Source, error) {
 }
 
 // source reads one source as scripts write them.
-func (s *state) source(text string) ([]media.Source, error) {
+func (a arguments) source(text string) ([]media.Source, error) {
+	s := of(a.L)
+	if isWeb(text) {
+		src, err := a.fetch(text)
+		return []media.Source{src}, err
+	}
 	kind, rest, _ := strings.Cut(text, ":")
 	switch kind {
 	case "tone":
@@ -115,10 +120,6 @@ func (s *state) source(text string) ([]media.Source, error) {
 		return []media.Source{media.Silence(time.Duration(n * float64(time.Second)))}, nil
 	case "say":
 		return s.say(rest, "text")
-	case "http", "https":
-		if strings.HasPrefix(rest, "//") {
-			return nil, misuse{errors.New("http sources are not built yet")}
-		}
 	}
 	clip, err := s.engine.sound(s.gen.files, text)
 	if errors.Is(err, errName) {
@@ -130,28 +131,32 @@ func (s *state) source(text string) ([]media.Source, error) {
 	return []media.Source{clip}, nil
 }
 
+func isWeb(source string) bool {
+	return strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://")
+}
+
 // misuse is an error to raise rather than to return.
 type misuse struct{ error }
 
 // sources reads a source, or a list of them; those that are not found are logged with the
 // place in the script, and left out. It is empty when none was found.
 func (a arguments) sources(what string, v lua.LValue) []media.Source {
-	s := of(a.L)
 	var out []media.Source
 	one := func(v lua.LValue) {
 		text, ok := v.(lua.LString)
 		if !ok {
 			a.wrong(what, "a source or a list of sources", v)
 		}
-		srcs, err := s.source(string(text))
+		srcs, err := a.source(string(text))
 		var wrong misuse
 		switch {
 		case errors.As(err, &wrong):
 			a.fail("%s: %s", what, err)
 		case err != nil:
 			a.notFound(string(text), err)
+		default:
+			out = append(out, srcs...)
 		}
-		out = append(out, srcs...)
 	}
 	t, ok := v.(*lua.LTable)
 	if !ok {
@@ -167,6 +172,9 @@ func (a arguments) sources(what string, v lua.LValue) []media.Source {
 // notFound logs a sound that cannot be played.
 func (a arguments) notFound(source string, err error) {
 	s := of(a.L)
+	if isWeb(source) {
+		source = shownURL(source)
+	}
 	msg := "prompt not found"
 	if !errors.Is(err, fs.ErrNotExist) {
 		msg = "prompt cannot be played: " + err.Error()

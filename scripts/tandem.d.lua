@@ -2,7 +2,7 @@
 -- What Tandem's scripts may call, for editors: https://luals.github.io/wiki/annotations
 -- Generated from the server's own table; it is not run.
 
----A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, or a list of them played without a gap.
+---A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `https://example.com/hello.mp3`, or a list of them played without a gap.
 ---@alias Source string|string[]
 
 ---Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them.
