@@ -21,6 +21,10 @@ type ConferenceOptions struct {
 	Max   int // of members; the one beyond is turned away; 0: no limit
 	Rate  int // Hz at which whoever comes first has it mixed; 0: 16000
 
+	// Record names a file as TapeOptions.File does, for what all say from when this one has
+	// come until the room is empty. Nothing happens if the room is being recorded.
+	Record string
+
 	Alone  []media.Source // for the first one, alone
 	Joined []media.Source // for all when somebody has come
 	Left   []media.Source // and gone
@@ -65,6 +69,7 @@ type conference struct {
 	name     string
 	mix      *media.Mix
 	seats    []*seat // in order of coming; conferences.mu guards them
+	taping   *taping // nil: it is not recorded; its rec is nil until the file is made
 	sessions sync.Map
 }
 
@@ -81,9 +86,16 @@ type seat struct {
 
 // Conference brings the caller into a room, whom everybody in it then hears, until the
 // caller leaves or is made to. An unanswered caller is answered first. Errors are
-// ErrConferenceFull, ErrPIN, ErrMoved, or what Gather returns.
+// ErrConferenceFull, ErrPIN, ErrPath, ErrMoved, or what Gather returns.
 func (c *Call) Conference(ctx context.Context, room string, o ConferenceOptions) (ConferenceResult, error) {
 	res := ConferenceResult{Room: room, By: ByCaller}
+	var path string
+	if o.Record != "" {
+		var err error
+		if path, err = c.server.recordingFile(o.Record); err != nil {
+			return res, err
+		}
+	}
 	if o.PIN != "" {
 		if err := c.askPIN(ctx, o); err != nil {
 			return orLeft(res, err)
@@ -104,6 +116,9 @@ func (c *Call) Conference(ctx context.Context, room string, o ConferenceOptions)
 		if err := c.sit(room, s, o); err != nil {
 			c.finish(out, nil, err)
 			return
+		}
+		if path != "" {
+			c.aside(func() { s.record(room, o.Record, path) })
 		}
 		out.stop = func() {
 			res.Seconds = c.clock.Now().Sub(s.since).Seconds()

@@ -37,7 +37,7 @@ func (d *disk) ring() {
 
 // filled wakes the goroutine early when a ring has become half full.
 func (d *disk) filled(r *ring) {
-	if r.head.Load()-r.tail.Load() > ringSize/2 {
+	if r.head.Load()-r.tail.Load() > r.size()/2 {
 		d.ring()
 	}
 }
@@ -129,7 +129,7 @@ func (r *Recording) drain() bool {
 	err := t.close(length)
 	if err != nil {
 		why = recordError
-		r.session.engine.log.Error("media: a recording could not be written", "path", r.path, "error", err)
+		r.engine.log.Error("media: a recording could not be written", "path", r.path, "error", err)
 	}
 	r.result = RecordResult{Path: r.path, Seconds: float64(t.written) / float64(r.rate), Why: why,
 		Lost: r.lost.Load(), Err: err}

@@ -26,6 +26,7 @@ type mixer struct {
 	plays  []*player
 	sound  []byte  // of what is played
 	played []int16 // of it
+	tapes  []*mixTape
 }
 
 func newMixer(x *Mix, rate pcmRate) *mixer {
@@ -78,6 +79,7 @@ func (r *mixer) frame() {
 	if r.playing() {
 		codec.Accumulate(r.sum, r.played)
 	}
+	r.record()
 	clear(r.said)
 	for i := 0; i < len(r.members); i++ {
 		p := r.members[i]
@@ -159,6 +161,9 @@ func (r *mixer) close() {
 		r.members[0].stream.leaveMix()
 	}
 	r.silencePlays()
+	for len(r.tapes) > 0 {
+		r.endTape(r.tapes[0], recordHangup)
+	}
 }
 
 func (r *mixer) emit(k MixEventKind, m *stream) {

@@ -52,9 +52,11 @@ type RecordResult struct {
 	Err     error   // of the file
 }
 
-// Recording is a session's sound on its way into a file.
+// Recording is the sound of a session, or of a conference, on its way into a file.
 type Recording struct {
-	session *Session
+	engine  *Engine
+	session *Session // nil: it is a conference's
+	mix     *Mix
 	done    chan struct{}
 	ring    ring
 	rate    int
@@ -87,14 +89,30 @@ func (r *Recording) Result() RecordResult {
 func (r *Recording) Stop() { r.stop(recordStopped) }
 
 func (r *Recording) stop(why string) {
+	if r.mix != nil {
+		r.onMix(func(x *mixer, t *mixTape) { x.endTape(t, why) })
+		return
+	}
 	r.onStream(func(rec *recorder) { rec.stream.endRecording(rec, why) })
 }
 
 // Pause keeps what follows out of the file.
-func (r *Recording) Pause() { r.onStream((*recorder).pause) }
+func (r *Recording) Pause() {
+	if r.mix != nil {
+		r.onMix(func(_ *mixer, t *mixTape) { t.paused = true })
+		return
+	}
+	r.onStream((*recorder).pause)
+}
 
 // Resume ends a pause.
-func (r *Recording) Resume() { r.onStream((*recorder).resume) }
+func (r *Recording) Resume() {
+	if r.mix != nil {
+		r.onMix(func(_ *mixer, t *mixTape) { t.paused = false })
+		return
+	}
+	r.onStream((*recorder).resume)
+}
 
 // onStream does something to the worker's side of the recording while it runs.
 func (r *Recording) onStream(f func(*recorder)) {
@@ -116,7 +134,8 @@ func (s *Session) Record(o RecordOptions) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recording{session: s, done: make(chan struct{}), rate: rate, path: o.Path, tape: tape}
+	r := &Recording{engine: s.engine, session: s, done: make(chan struct{}), rate: rate, path: o.Path, tape: tape}
+	r.ring.data = make([]byte, ringSize)
 	if !s.engine.disk.add(r) {
 		return nil, errors.Join(ErrClosed, tape.close(0))
 	}
@@ -134,7 +153,7 @@ func (r *Recording) finish(length int64, why string) {
 		r.ended, r.length, r.why = true, length, why
 	}
 	r.mu.Unlock()
-	r.session.engine.disk.ring()
+	r.engine.disk.ring()
 }
 
 // recorder is the worker's side of a Recording.

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// ringSize is the room for packets on their way to the disk: 7 s of G.711 from one side.
+// ringSize is the room, in bytes, for packets on their way to the disk: 7 s of G.711 from one side.
 const ringSize = 64 << 10
 
 // ring takes packets from a worker to the disk goroutine without a lock: one side puts,
@@ -13,8 +13,10 @@ const ringSize = 64 << 10
 type ring struct {
 	head atomic.Uint64 // bytes put
 	tail atomic.Uint64 // bytes taken
-	data [ringSize]byte
+	data []byte
 }
+
+func (r *ring) size() uint64 { return uint64(len(r.data)) }
 
 // piece is a packet's sound and where it belongs, in samples since the recording began.
 type piece struct {
@@ -29,7 +31,7 @@ const pieceHeader = 8 + 1 + 1 + 2
 // put copies a piece in; false if there is no room, and nothing has changed.
 func (r *ring) put(p piece) bool {
 	head := r.head.Load()
-	if uint64(pieceHeader+len(p.payload)) > ringSize-(head-r.tail.Load()) {
+	if uint64(pieceHeader+len(p.payload)) > r.size()-(head-r.tail.Load()) {
 		return false
 	}
 	var h [pieceHeader]byte
@@ -57,11 +59,11 @@ func (r *ring) take(buf []byte) (piece, bool) {
 }
 
 func (r *ring) copyIn(at uint64, b []byte) {
-	n := copy(r.data[at%ringSize:], b)
+	n := copy(r.data[at%r.size():], b)
 	copy(r.data[:], b[n:])
 }
 
 func (r *ring) copyOut(b []byte, at uint64) {
-	n := copy(b, r.data[at%ringSize:])
+	n := copy(b, r.data[at%r.size():])
 	copy(b[n:], r.data[:])
 }

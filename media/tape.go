@@ -1,6 +1,7 @@
 package media
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -106,11 +107,11 @@ func (t *tape) lane(s Side) *lane { return t.sides[min(int(s), len(t.sides)-1)] 
 
 // lay puts a piece where it belongs.
 func (t *tape) lay(p piece) {
-	if t.err != nil || int(p.format) >= len(formats) {
+	if t.err != nil || int(p.format) >= len(formats) && p.format != linearFormat {
 		return
 	}
 	l := t.lane(p.side)
-	if formats[p.format].law != noLaw {
+	if p.format == linearFormat || formats[p.format].law != noLaw {
 		l.lay(p)
 		return
 	}
@@ -157,6 +158,13 @@ func (l *lane) reach(n int) {
 
 // decode is a piece's sound at the file's rate.
 func (l *lane) decode(p piece) []int16 {
+	if p.format == linearFormat {
+		pcm := l.pcm[:len(p.payload)/2]
+		for i := range pcm {
+			pcm[i] = int16(binary.LittleEndian.Uint16(p.payload[2*i:]))
+		}
+		return pcm
+	}
 	f := &formats[p.format]
 	if l.decoders[f.index] == nil {
 		var err error

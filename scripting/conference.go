@@ -16,6 +16,7 @@ func conferenceOptions() class {
 		{"muted?", "boolean", "only listens, false by default"},
 		{"max?", "integer", "how many may be in; the one beyond gets nil, \"full\""},
 		{"announce?", "boolean|Source", "tells the others who come and go, false by default; a sound is played in place of \"a new caller is here\""},
+		{"record?", "string", "file below the recordings folder that keeps what all say until the room is empty, .wav or .opus as in start_recording; nothing happens if the room is being recorded already"},
 		{"rate?", "integer", "Hz at which it is mixed: 8000, 16000 by default, 48000; whoever comes first decides"},
 	}}
 }
@@ -56,6 +57,9 @@ func callConference(s *state, L *lua.LState) int {
 	default:
 		a.fail("option rate must be 8000, 16000 or 48000, got %d", opts.Rate)
 	}
+	if o.has("record") {
+		opts.Record = recordingName(o.str("record", ""))
+	}
 	prompt := func(name string) []media.Source { return a.sources(name, lua.LString(name)) }
 	if opts.PIN != "" {
 		opts.Ask = b2bua.GatherOptions{Prompt: prompt("conference-pin"), Invalid: prompt("conference-wrong-pin")}
@@ -70,6 +74,8 @@ func callConference(s *state, L *lua.LState) int {
 	var err error
 	s.block(L, a.name, func(ctx context.Context) { res, err = c.Conference(ctx, room, opts) })
 	switch {
+	case errors.Is(err, b2bua.ErrPath):
+		a.fail("option record: %s", err)
 	case errors.Is(err, b2bua.ErrConferenceFull), errors.Is(err, b2bua.ErrPIN):
 		return failed(L, err.Error())
 	case err != nil:
@@ -103,6 +109,10 @@ func conferenceModule() module {
 				doc: "Makes a member leave; its script goes on after call:conference.", example: "for _, m in ipairs(conference.list(\"sales\")) do\n  conference.kick(\"sales\", m.id)\nend", run: conferenceKick},
 			{name: "mute", params: []field{room, id, {"on?", "boolean", "false lets it be heard again; true by default"}}, returns: []field{{"ok", "boolean", "false when it is not in"}},
 				doc: "Makes a member a listener.", example: `conference.mute("sales", call.id)`, run: conferenceMute},
+			{name: "record", params: []field{room, fileParameter()}, returns: okOrReason(),
+				doc: "Records what all in a conference say, from now on until stop_recording or until it is empty.", example: `conference.record("sales", "rooms/sales.opus")`, run: conferenceRecord},
+			{name: "stop_recording", params: []field{room}, returns: []field{{"recording", "Recording?", "or nil and what went wrong"}},
+				doc: "Ends the recording of a conference; the file is complete then.", example: `local recording = conference.stop_recording("sales")`, run: conferenceStopRecording},
 		},
 	}
 }
@@ -139,4 +149,43 @@ func conferenceMute(s *state, L *lua.LState) int {
 	on := a.at(3) == lua.LNil || lua.LVAsBool(a.at(3))
 	srv := s.engine.server.Load()
 	return push(L, lua.LBool(srv != nil && srv.MuteInConference(room, id, on)))
+}
+
+func conferenceRecord(s *state, L *lua.LState) int {
+	a := args(L, "conference.record")
+	room, file := a.room(1), recordingName(a.str(2, "file"))
+	err := b2bua.ErrNoConference
+	if srv := s.engine.server.Load(); srv != nil {
+		var by *b2bua.Call
+		if s.call != nil {
+			by = s.call.c
+		}
+		s.block(L, a.name, func(context.Context) { err = srv.RecordConference(by, room, file) })
+	}
+	switch {
+	case errors.Is(err, b2bua.ErrPath):
+		a.fail("file: %s", err)
+	case errors.Is(err, b2bua.ErrNoConference):
+		return failed(L, err.Error())
+	case err != nil:
+		return a.trouble(err)
+	}
+	return push(L, lua.LTrue)
+}
+
+func conferenceStopRecording(s *state, L *lua.LState) int {
+	a := args(L, "conference.stop_recording")
+	room := a.room(1)
+	var res b2bua.RecordResult
+	err := b2bua.ErrNoConference
+	if srv := s.engine.server.Load(); srv != nil {
+		s.block(L, a.name, func(context.Context) { res, err = srv.StopConferenceRecording(room) })
+	}
+	switch {
+	case errors.Is(err, b2bua.ErrNoConference):
+		return failed(L, err.Error())
+	case err != nil:
+		return a.trouble(err)
+	}
+	return push(L, recordingTable(res))
 }

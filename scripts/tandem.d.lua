@@ -582,6 +582,7 @@ function LiveCall:whisper(...) end
 ---@field muted? boolean only listens, false by default
 ---@field max? integer how many may be in; the one beyond gets nil, "full"
 ---@field announce? boolean|Source tells the others who come and go, false by default; a sound is played in place of "a new caller is here"
+---@field record? string file below the recordings folder that keeps what all say until the room is empty, .wav or .opus as in start_recording; nothing happens if the room is being recorded already
 ---@field rate? integer Hz at which it is mixed: 8000, 16000 by default, 48000; whoever comes first decides
 
 ---How the caller's time in a conference went.
@@ -862,6 +863,24 @@ function conference.kick(room, id) end
 ---@param on? boolean false lets it be heard again; true by default
 ---@return boolean ok false when it is not in
 function conference.mute(room, id, on) end
+
+---Records what all in a conference say, from now on until stop_recording or until it is empty.
+---```lua
+---conference.record("sales", "rooms/sales.opus")
+---```
+---@param room string
+---@param file string below the recordings folder; .wav or .opus says the format, .wav is added if there is no ending
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function conference.record(room, file) end
+
+---Ends the recording of a conference; the file is complete then.
+---```lua
+---local recording = conference.stop_recording("sales")
+---```
+---@param room string
+---@return Recording? recording or nil and what went wrong
+function conference.stop_recording(room) end
 
 ---Settings of the configuration file's `[scripts.settings]`.
 ---@class configlib
