@@ -68,6 +68,7 @@ func (c *Call) surrender(l *Leg) {
 // remains is what stays of a leg in the record of a call that has given it away.
 func (l *Leg) remains() *Leg {
 	c := l.call()
+	l.keepLines(nil)
 	rest := &Leg{home: l.home, seq: l.seq, role: l.role, callID: l.callID, target: l.target, uri: l.uri, branch: l.branch, trunk: l.trunk,
 		remote: l.remote, userAgent: l.userAgent, server: l.server, ours: l.ours, answerer: l.answerer, direct: l.direct,
 		state: legEnded, released: true, by: l.by, rec: l.rec, byeLater: -1}

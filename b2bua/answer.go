@@ -251,6 +251,7 @@ func (l *Leg) describe() ([]byte, *Failure) {
 		l.described = l.media.Offer()
 		return l.described, nil
 	}
+	l.showLines()
 	answer, err := l.media.Answer(l.offer)
 	if err != nil {
 		l.call().log.Info("offer refused", "leg", l.name(), "err", err)
@@ -264,6 +265,12 @@ func (l *Leg) openMedia() error {
 	if l.media != nil {
 		return nil
 	}
+	m, err := l.call().server.o.Media.Open(l.mediaOptions())
+	l.media = m
+	return err
+}
+
+func (l *Leg) mediaOptions() media.SessionOptions {
 	s := l.call().server
 	o := media.SessionOptions{Bind: l.flow.Local().Addr(), Advertise: l.flow.Advertised().Addr(),
 		Signalling: l.flow.Remote().Addr(), Codecs: l.codecs(), Encryption: l.encryption(), Browser: l.browses(), Timeout: s.o.MediaTimeout,
@@ -272,9 +279,7 @@ func (l *Leg) openMedia() error {
 		local := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 		o.Bind, o.Advertise, o.Signalling = local, local, local
 	}
-	m, err := s.o.Media.Open(o)
-	l.media = m
-	return err
+	return o
 }
 
 // contact is where the far end reaches us within the dialog.

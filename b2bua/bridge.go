@@ -141,6 +141,12 @@ func (c *Call) connect(a, b *Leg) {
 	if err := media.Bridge(a.media, b.media); err != nil {
 		c.log.Error("media of the two legs not joined", "err", err)
 	}
+	if a.keepLines(b) {
+		a.reoffer(nil)
+	}
+	if b.keepLines(a) {
+		b.reoffer(nil)
+	}
 	c.alignCodecs(a, b)
 	c.settleHold(a, b)
 	c.settleHold(b, a)

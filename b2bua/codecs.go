@@ -40,7 +40,7 @@ func (l *Leg) likeTheCaller() {
 // that one.
 func (l *Leg) wants(other *Leg) {
 	if other.media != nil && l.described == nil {
-		l.wanted = other.media.Codec()
+		l.wanted, l.linesOf = other.media.Codec(), other
 	}
 }
 

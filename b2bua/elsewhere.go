@@ -130,6 +130,7 @@ func (l *Leg) giveUp() {
 // and its addresses of ours where the way there is another.
 func (l *Leg) sendTo(flow transport.Flow) {
 	if !l.direct && flow.Advertised().Addr() != l.flow.Advertised().Addr() {
+		l.keepLines(nil)
 		l.media.Close()
 		l.media = nil
 	}
@@ -141,6 +142,7 @@ func (l *Leg) sendTo(flow transport.Flow) {
 			l.failed(mediaFailure(err))
 			return
 		}
+		l.inviteLines()
 		l.offer = l.media.Offer()
 	}
 	l.ours = l.invite()

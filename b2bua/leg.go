@@ -72,11 +72,13 @@ type Leg struct {
 	lamp         string   // its name in the lamps of the user at its far end
 	answerer     response // the last response of theirs that headers are read from
 	media        *media.Session
-	described    []byte // our SDP in the last answer or offer sent
-	theirs       []byte // their last SDP
-	direct       bool   // media go straight between the phones
-	carrying     bool   // an offer of theirs waits for the other phone's answer
-	title        string // of the descriptions we pass on: origin without its version
+	lines        []*line // streams beside the audio
+	linesOf      *Leg    // whose streams the answer to the caller has
+	described    []byte  // our SDP in the last answer or offer sent
+	theirs       []byte  // their last SDP
+	direct       bool    // media go straight between the phones
+	carrying     bool    // an offer of theirs waits for the other phone's answer
+	title        string  // of the descriptions we pass on: origin without its version
 	titleVersion int
 	answerTo     func(body []byte) error // takes the answer in the ACK, where media does not
 	ackWaits     bool                    // the ACK of a 2xx waits for the caller's answer
@@ -232,6 +234,7 @@ func (l *Leg) release() {
 }
 
 func (l *Leg) closeMedia() {
+	l.keepLines(nil)
 	if l.media != nil {
 		l.rec.stats = since(l.rec.before, l.media.Close())
 		l.rec.codec, l.rec.relayed = l.rec.stats.Codec, true

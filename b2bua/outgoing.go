@@ -108,6 +108,7 @@ func (l *Leg) sendInvite() {
 			return
 		}
 		l.likeTheCaller()
+		l.inviteLines()
 		l.offer = l.media.Offer()
 	}
 	l.remote = l.flow.Remote().String()
@@ -338,7 +339,7 @@ func (l *Leg) provisional(res *sip.Response) {
 		} else if err := l.media.SetAnswer(body); err != nil {
 			c.log.Info("early media not usable", "leg", l.name(), "err", err)
 		} else {
-			hasMedia = true
+			l.theirs, hasMedia = body, true
 		}
 	}
 	if l.dialling != nil && l.dialling.bridge {
@@ -440,6 +441,7 @@ func (l *Leg) settle(res *sip.Response) error {
 	if len(body) == 0 && l.media.Negotiated() {
 		return nil
 	}
+	l.theirs = body
 	return l.media.SetAnswer(body)
 }
 

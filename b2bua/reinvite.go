@@ -32,6 +32,10 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 		l.carryOffer(tx, refresh, func(res *sip.Response) { l.answerReinvite(tx, res) })
 		return
 	}
+	if d := l.carriesLines(offer); d != nil {
+		l.answerOffer(tx, refresh, offer, d, func(res *sip.Response) { l.answerReinvite(tx, res) })
+		return
+	}
 	body, err := l.renegotiate(offer)
 	if err != nil {
 		f := mediaFailure(err)

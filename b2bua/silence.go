@@ -17,7 +17,7 @@ func (c *Call) checkSilence() {
 		if l.state != legAnswered || l.media == nil {
 			continue
 		}
-		if l.media.Held() || l.held {
+		if l.media.Held() || l.held || l.media.Muted() {
 			return
 		}
 		sessions = append(sessions, l.media)

@@ -29,6 +29,10 @@ func (l *Leg) updated(tx *transaction.Server) {
 		l.carryOffer(tx, refresh, func(res *sip.Response) { _ = tx.Respond(res) })
 		return
 	}
+	if d := l.carriesLines(offer); d != nil {
+		l.answerOffer(tx, refresh, offer, d, func(res *sip.Response) { _ = tx.Respond(res) })
+		return
+	}
 	if len(offer) > 0 {
 		answer, err := l.media.Answer(offer)
 		if err != nil {

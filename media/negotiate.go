@@ -42,6 +42,9 @@ func (s *Session) SetAnswer(answer []byte) error {
 // apply hands the outcome to the worker, in the order of the exchanges: sdpMu is held.
 func (s *Session) apply() {
 	p := s.sdp.agreed
+	if p == nil {
+		return
+	}
 	s.post(func(m *stream) { m.setParams(p) })
 }
 
@@ -128,7 +131,7 @@ func named(list []sdp.Codec) []string {
 func (s *Session) Held() bool {
 	s.sdpMu.Lock()
 	defer s.sdpMu.Unlock()
-	return s.sdp.agreed != nil && !s.sdp.agreed.sends && s.sdp.want.Sends()
+	return s.sdp.agreed != nil && !s.sdp.mute && !s.sdp.agreed.sends && s.sdp.want.Sends()
 }
 
 // Direction is the agreed one as we see it; SendRecv before the first exchange.

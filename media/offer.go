@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"tandem/media/sdp"
 )
@@ -21,10 +22,13 @@ type negotiation struct {
 	want    sdp.Direction // what we would like
 	id      uint64
 	version uint64
-	sent    string      // our last description, apart from its version
-	lines   []sdp.Media // our streams in that description: their order never changes
-	audio   int         // which of them is ours, -1 before the first exchange
-	agreed  *params     // nil before the first exchange
+	sent    string            // our last description, apart from its version
+	lines   []sdp.Media       // our streams in that description: their order never changes
+	audio   int               // which of them is ours, -1 before the first exchange
+	profile string            // of the audio, as last described
+	beside  map[int]sdp.Media // by its place in lines: what is relayed as it is
+	mute    bool              // the audio gives way to those
+	agreed  *params           // nil before the first exchange
 	ptime   int
 	numbers numbering
 	wish    *format     // to come first in the next exchange, rather than the agreed one
@@ -108,14 +112,13 @@ func (n *negotiation) offer() []byte {
 	n.offerICE(&line)
 	s := &sdp.Session{Conn: sdp.Conn{Addr: n.local.Addr()}}
 	if n.audio < 0 {
-		n.audio = 0
-		s.Media = []sdp.Media{line}
+		n.audio, n.profile = 0, line.Proto
+		s.Media = n.place(line, []sdp.Media{line})
 		return n.text(s)
 	}
-	s.Media = append(s.Media, n.lines...)
-	line.Proto = s.Media[n.audio].Proto
-	keepName(&s.Media[n.audio], &line)
-	s.Media[n.audio] = line
+	line.Proto = n.profile
+	keepName(&n.lines[n.audio], &line)
+	s.Media = n.place(line, slices.Clone(n.lines))
 	return n.text(s)
 }
 
@@ -124,6 +127,9 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	offer, err := sdp.Parse(body)
 	if err != nil {
 		return nil, err
+	}
+	if n.mute {
+		return n.answerBeside(offer), nil
 	}
 	index, choice, secure, err := n.choose(offer)
 	if err != nil {
@@ -142,7 +148,10 @@ func (n *negotiation) answer(body []byte) ([]byte, error) {
 	n.agreed, n.audio, n.ptime = p, index, p.frameMs
 	n.learn(theirs)
 	line.PTime = p.frameMs
-	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), map[int]sdp.Media{index: line})), nil
+	n.profile = theirs.Proto
+	accepted := n.besides(offer)
+	accepted[index] = line
+	return n.text(sdp.Answer(offer, sdp.Origin{}, n.local.Addr(), accepted)), nil
 }
 
 // keepName gives a stream the name that it has (RFC 5888 §9.1).
@@ -192,6 +201,10 @@ func (n *negotiation) setAnswer(body []byte) error {
 	}
 	if n.audio < 0 || n.audio >= len(answer.Media) {
 		return fmt.Errorf("%w: the answer has not the offer's streams", ErrNotAcceptable)
+	}
+	if n.mute || n.givesWay(answer) {
+		n.silence()
+		return nil
 	}
 	theirs, ours := &answer.Media[n.audio], &n.lines[n.audio]
 	switch {

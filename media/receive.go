@@ -12,6 +12,10 @@ func (m *stream) receive(b []byte, from netip.AddrPort) {
 		m.count.malformed++
 		return
 	}
+	if m.opaque != nil {
+		m.pass(b, from)
+		return
+	}
 	switch rtp.Classify(b) { // RFC 7983
 	case rtp.RTCP: // RFC 5761: multiplexed
 		m.receiveRTCP(b, from)

@@ -15,6 +15,7 @@ type stream struct {
 	socket   socket  // the first that rtp is
 	rtp      *socket // nil while it moves between workers
 	p        *params // nil before offer and answer
+	opaque   *opaque // not nil: a Line's, whose datagrams are not looked into
 	guard    *guard  // nil: nothing is encrypted
 	peer     *stream // bridged with; itself: echo
 	tapes    []*recorder
@@ -322,6 +323,9 @@ func (m *stream) stats() Stats {
 	}
 	if m.p != nil {
 		s.Codec, s.Promised, s.Remote = m.p.format.Name, m.p.promised, m.remote()
+	}
+	if m.opaque != nil {
+		s.Promised, s.Remote = m.opaque.promised, m.opaqueRemote()
 	}
 	return s
 }

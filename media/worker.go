@@ -136,6 +136,10 @@ func (w *worker) receive(s *socket) {
 	if err != nil {
 		return // nothing there, or an ICMP error of an earlier send
 	}
+	if s.rtcp && s.stream.opaque != nil {
+		s.stream.passRTCP(w.rx[:n], from)
+		return
+	}
 	if s.rtcp && rtp.Classify(w.rx[:n]) == rtp.STUN {
 		s.stream.receiveSTUN(w.rx[:n], from, true)
 		return
