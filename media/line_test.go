@@ -99,6 +99,9 @@ func TestLineRelaysUntouched(t *testing.T) {
 				if _, used := e.Ports(); used != 0 {
 					t.Errorf("%d pairs of ports still in use", used)
 				}
+				if n := e.Faults(); n != 0 {
+					t.Errorf("%d faults", n)
+				}
 			})
 		})
 	}
@@ -152,7 +155,7 @@ func TestLineRelaysRTCP(t *testing.T) {
 	}
 	ra.to = netip.AddrPortFrom(localhost, pa.to.Port()+1)
 	rb.to = netip.AddrPortFrom(localhost, pb.to.Port()+1)
-	pli := []byte{0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 9} // RFC 4585 §6.3.1
+	pli := []byte{0x81, 206, 0, 2, 0, 0, 0, 7, 0, 0, 0, 9} // picture loss indication
 	passes(t, ra, rb, pli)
 	passes(t, rb, ra, pli)
 	if s := a.Stats(); s.RxRTCP != 1 || s.TxRTCP != 1 {
