@@ -14,17 +14,24 @@ import (
 
 var localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-// setups are the engines that every test of behaviour runs on.
-func setups(t *testing.T, run func(t *testing.T, o Options)) {
-	t.Helper()
-	for _, s := range []struct {
-		name string
-		o    Options
-	}{
+type setup struct {
+	name string
+	o    Options
+}
+
+// engines are what every test of behaviour runs on.
+func engines() []setup {
+	return []setup{
 		{"epoll/1", Options{Workers: 1, Backend: Epoll()}},
 		{"epoll/3", Options{Workers: 3, Backend: Epoll()}},
 		{"sockets/3", Options{Workers: 3, Backend: Sockets()}},
-	} {
+	}
+}
+
+// setups runs a test on all engines at the same time.
+func setups(t *testing.T, run func(t *testing.T, o Options)) {
+	t.Helper()
+	for _, s := range engines() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			run(t, s.o)

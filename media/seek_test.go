@@ -3,7 +3,9 @@ package media
 import (
 	"bytes"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,30 +148,68 @@ func TestSeekIntoTones(t *testing.T) {
 }
 
 // TestPlayStartsAtOnce measures from the call of Play to the first packet at the peer: less
-// than 20 ms when the machine is idle. Others may keep it busy, so the limit forgives much.
+// than 20 ms for most of a batch of starts. Others may keep the machine busy, so what it
+// takes for the least of such work is forgiven, and more batches follow: a slow engine has
+// no fast one.
 func TestPlayStartsAtOnce(t *testing.T) {
-	setups(t, func(t *testing.T, o Options) {
-		s, p := open(t, newEngine(t, o), SessionOptions{}), newPeer(t)
-		p.call(s, "0")
-		var took []time.Duration
-		for i := range 20 {
-			clip := clipOf(ramp(60*16000, i), 16000) // never played before: it must be encoded first
-			start := time.Now()
+	if runtime.GOMAXPROCS(0) == 1 {
+		t.Skip("the only processor is busy encoding")
+	}
+	for _, setup := range engines() {
+		t.Run(setup.name, func(t *testing.T) { // one after the other, and nothing beside them
+			startsWithin(t, setup.o, 20*time.Millisecond)
+		})
+	}
+}
+
+func startsWithin(t *testing.T, o Options, limit time.Duration) {
+	s, p, other := open(t, newEngine(t, o), SessionOptions{}), newPeer(t), newPeer(t)
+	p.call(s, "0")
+	other.to = p.addr()
+	law := formatNamed("PCMU")
+	fresh := func(i int) *Clip { return clipOf(ramp(20*16000, i), 16000) } // must be encoded first
+	for until := time.Now().Add(20 * time.Second); ; {
+		var took, least []time.Duration
+		for i := range 3 {
+			clip, start := fresh(i), time.Now()
 			pb := s.Play([]Source{clip}, PlayOptions{})
 			p.next()
 			took = append(took, time.Since(start))
 			pb.Stop()
 			<-pb.Done()
-			for {
-				if _, more := p.hear(50 * time.Millisecond); !more {
-					break
-				}
+			for clip.track(law).encodeChunk() { // so that nothing is left to do for the next
+				runtime.Gosched()
 			}
+			p.quiet()
+
+			clip, start = fresh(i), time.Now()
+			var encoding sync.WaitGroup
+			encoding.Go(func() {
+				clip.track(law).encodeChunk()
+				other.send(sound(i))
+				for clip.track(law).encodeChunk() {
+					runtime.Gosched()
+				}
+			})
+			p.next()
+			least = append(least, time.Since(start))
+			encoding.Wait()
 		}
 		slices.Sort(took)
-		t.Logf("from Play to the first packet: best %v, median %v, worst %v", took[0], took[10], took[19])
-		if took[0] > 500*time.Millisecond {
-			t.Errorf("the best of %d starts took %v", len(took), took[0])
+		slices.Sort(least)
+		t.Logf("from Play to the first packet: %v; encoding and sending alone: %v", took, least)
+		switch {
+		case took[1] < limit+2*least[1]:
+			return
+		case time.Now().After(until):
+			t.Fatalf("no batch of starts has taken less than %v", limit)
 		}
-	})
+	}
+}
+
+// quiet waits until nothing comes any more.
+func (p *peer) quiet() {
+	for more := true; more; {
+		_, more = p.hear(50 * time.Millisecond)
+	}
 }
