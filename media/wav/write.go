@@ -14,6 +14,10 @@ var ErrFull = errors.New("WAV file is full")
 
 const headerSize = 44
 
+// block is the most bytes of sound that a full disk takes from a recording: a whole number
+// of frames.
+const block = 2048
+
 // maxData is the largest even size of the sound, so that RIFF's own size fits too.
 const maxData = math.MaxUint32 - headerSize - 1
 
@@ -80,7 +84,7 @@ func (w *Writer) Write(pcm []int16) error {
 	for _, s := range pcm {
 		w.buf = binary.LittleEndian.AppendUint16(w.buf, uint16(s))
 	}
-	n, err := w.w.WriteAt(w.buf, headerSize+w.size)
+	n, err := w.put(w.buf)
 	if n -= n % w.frame(); n > 0 {
 		w.size += int64(n)
 		if herr := w.header(); err == nil {
@@ -91,6 +95,17 @@ func (w *Writer) Write(pcm []int16) error {
 		return fmt.Errorf("writing sound: %w", err)
 	}
 	return nil
+}
+
+// put writes the sound block by block: an os.File that fails does not tell how much of a
+// block it has written.
+func (w *Writer) put(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var m int
+		m, err = w.w.WriteAt(b[n:min(n+block, len(b))], headerSize+w.size+int64(n))
+		n += m
+	}
+	return n, err
 }
 
 // Frames is the number of samples of each channel that the file holds.
