@@ -100,7 +100,7 @@ func TestIPv6(t *testing.T) {
 
 func TestRingWrapsAndFills(t *testing.T) {
 	t.Parallel()
-	var r ring
+	r := ring{data: make([]byte, ringSize)}
 	var buf [maxPacket]byte
 	in, out := 0, 0
 	for round := range 50 {
