@@ -76,7 +76,7 @@ func (l *Leg) press(digits string, done func(error)) (stop func()) {
 }
 
 func (l *Leg) pressByInfo(digits string, done func(error)) (stop func()) {
-	if len(l.infos.waiting)+len(digits) > infoCap {
+	if len(l.infos.waiting)+len(digits) > 2*infoCap { // a key by itself takes two places, with the end of its run
 		done(fmt.Errorf("over %d keys wait to be sent", infoCap))
 		return nil
 	}
@@ -158,5 +158,14 @@ func (c *Call) convert(l *Leg, digit byte) {
 	if other == nil || other.media == nil || l.media == nil || l.media.DTMF() == other.media.DTMF() {
 		return
 	}
-	other.press(string(digit), func(error) {})
+	other.passKey(digit)
+}
+
+// passKey gives a key of the other side to the far end; the timeline tells of one that cannot be.
+func (l *Leg) passKey(digit byte) {
+	l.press(string(digit), func(err error) {
+		if err != nil && l.state != legEnded {
+			l.call().note(l.name(), "dtmf", fmt.Sprintf("%c is not passed on: %v", digit, err))
+		}
+	})
 }

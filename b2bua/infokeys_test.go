@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,4 +174,55 @@ func same(t *testing.T, what string, want, got []byte) {
 	if len(want) != len(got) {
 		t.Errorf("%s %d keys, want %d", what, len(got), len(want))
 	}
+}
+
+// TestKeysBeyondTheQueueAreTold: a far end that answers no INFO leaves room for 512 keys; each
+// one after them stands in the timeline.
+func TestKeysBeyondTheQueueAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(ctx context.Context, c *Call) error {
+			_, err := c.BridgeTo(ctx, []string{"user:bob"}, DialOptions{})
+			return err
+		}, func(o *Options) {
+			o.Log, o.Directory = slog.New(slog.DiscardHandler), everyone{}
+			o.Preferences = func(string) Preferences { return Preferences{DTMF: media.DTMFInfo} }
+		})
+		defer w.close()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // virtual
+		defer cancel()
+		alice, bob := w.phoneOf("alice", 1, nil), w.phoneOf("bob", 2, nil)
+		if err := bob.Register(ctx); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if c, err := bob.Accept(ctx); err != nil || c.Answer() != nil {
+				t.Error("bob does not answer")
+			}
+		}()
+		c, err := alice.Dial(ctx, "sip:bob@"+w.addr.String(), phone.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.net.SetHook(func(d transport.Datagram) transport.Verdict {
+			return transport.Verdict{Drop: d.From == w.addr && strings.HasPrefix(string(d.Data), "INFO ")}
+		})
+		const over = 7
+		for range infoCap + 1 + over { // one of them is on its way
+			if err := c.Info(ctx, dtmf.InfoRelay, dtmf.InfoBody('5', 100*time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Hangup(ctx); err != nil {
+			t.Error(err)
+		}
+		lost := 0
+		for _, e := range w.last().Events {
+			if strings.HasPrefix(e.Text, "5 is not passed on") {
+				lost++
+			}
+		}
+		if lost != over {
+			t.Errorf("the timeline tells of %d lost keys, want %d", lost, over)
+		}
+	})
 }

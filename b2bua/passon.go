@@ -54,7 +54,7 @@ func (l *Leg) digitsIn(tx *transaction.Server) bool {
 	l.byInfo++
 	l.heard(key.Digit)
 	if other := c.partner(l); other != nil && other.media != nil {
-		other.press(string(key.Digit), func(error) {})
+		other.passKey(key.Digit)
 	}
 	return true
 }
