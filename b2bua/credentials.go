@@ -126,7 +126,7 @@ func (a *authorizing) challenged(tx *transaction.Client, res *sip.Response) {
 	if h, ok := a.h.(resent); ok {
 		h.resent(req)
 	}
-	a.l.reachOn(a.d, func(f transport.Flow, err error) {
+	a.l.reach(a.d, func(f transport.Flow, err error) {
 		if err != nil {
 			a.HandleEnd(nil, err)
 			return

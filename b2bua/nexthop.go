@@ -19,7 +19,7 @@ func (l *Leg) request(req *sip.Request, h transaction.ClientHandler) { l.request
 
 // requestOn is request for any of the leg's dialogs.
 func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.ClientHandler) {
-	l.reachOn(d, func(f transport.Flow, err error) {
+	l.reach(d, func(f transport.Flow, err error) {
 		if err != nil {
 			h.HandleEnd(nil, err)
 			return
@@ -34,12 +34,9 @@ func (l *Leg) requestOn(d *dialog.Dialog, req *sip.Request, h transaction.Client
 	})
 }
 
-// reach gives the flow to the dialog's next hop: at once where it is known, else after
-// the name is resolved and the connection stands. What is sent keeps its order.
-func (l *Leg) reach(use func(transport.Flow, error)) { l.reachOn(l.dialog, use) }
-
-// reachOn is reach for any of the leg's dialogs.
-func (l *Leg) reachOn(d *dialog.Dialog, use func(transport.Flow, error)) {
+// reach gives the flow to the next hop of one of the leg's dialogs: at once where it is known,
+// else after the name is resolved and the connection stands. What is sent keeps its order.
+func (l *Leg) reach(d *dialog.Dialog, use func(transport.Flow, error)) {
 	if l.flow.OneWay() && !l.flow.Alive() {
 		use(l.flow, transport.ErrClosed) // nobody can open a WebSocket to a browser
 		return
@@ -192,7 +189,7 @@ func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
 	} else if l.reoffered != nil && seq == l.reoffered.CSeq().SeqNo {
 		sign(ack, l.reoffered)
 	}
-	l.reachOn(d, func(f transport.Flow, err error) {
+	l.reach(d, func(f transport.Flow, err error) {
 		if err == nil {
 			_ = s.tx.SendAck(f, ack)
 		}

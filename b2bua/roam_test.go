@@ -23,16 +23,6 @@ func behindTwo(w *world, a, first *peer) {
 	synctest.Wait()
 }
 
-// next is the next request at p that is no repetition of was.
-func (p *peer) next(method sip.RequestMethod, was *sip.Request) *sip.Request {
-	p.w.t.Helper()
-	for {
-		if req := p.request(method); was == nil || req.Via().Value() != was.Via().Value() {
-			return req
-		}
-	}
-}
-
 // sameBut checks that one request is the other with another branch (RFC 3263 §4.3).
 func sameBut(t *testing.T, a, b *sip.Request) {
 	t.Helper()

@@ -127,18 +127,6 @@ func (w *world) all(n int) []store.Record {
 	return nil
 }
 
-// record is the finished record of the call for a number.
-func recordOf(t *testing.T, all []store.Record, number string) store.Record {
-	t.Helper()
-	for _, r := range all {
-		if r.Call.ToUser == number && r.Call.LinkedID == r.Call.ID || r.Call.ToUser == number && len(all) > 1 {
-			return r
-		}
-	}
-	t.Fatalf("no record for %s", number)
-	return store.Record{}
-}
-
 func noted(r store.Record, kind, text string) bool {
 	return slices.ContainsFunc(r.Events, func(e store.Event) bool { return e.Kind == kind && strings.Contains(e.Text, text) })
 }

@@ -81,21 +81,23 @@ func (a arguments) keys(what, text string, any bool) string {
 	return text
 }
 
+// steering is a function without arguments that has a leg do something.
+func steering(name, doc, example string, do func(*b2bua.Leg, context.Context) error) function {
+	return function{name: name, returns: okOrReason(), doc: doc, example: example,
+		run: func(s *state, L *lua.LState) int {
+			a := method(L, "call:"+name)
+			leg := a.receiver()
+			var err error
+			s.block(L, a.name, func(ctx context.Context) { err = do(leg, ctx) })
+			return a.done(err)
+		}}
+}
+
 // playingFunctions steer what call:play plays, from a function given to call:on.
 func playingFunctions() []function {
-	steer := func(name, doc string, do func(*b2bua.Leg, context.Context) error) function {
-		return function{name: name, returns: okOrReason(), doc: doc, example: "call:on(\"dtmf\", function() call:" + name + "() end)",
-			run: func(s *state, L *lua.LState) int {
-				a := method(L, "call:"+name)
-				leg := a.receiver()
-				var err error
-				s.block(L, a.name, func(ctx context.Context) { err = do(leg, ctx) })
-				return a.done(err)
-			}}
-	}
 	return []function{
-		steer("pause_playing", "Keeps what plays where it is, silent. For functions given to call:on.", (*b2bua.Leg).PausePlaying),
-		steer("resume_playing", "Goes on with what pause_playing has stopped.", (*b2bua.Leg).ResumePlaying),
+		steering("pause_playing", "Keeps what plays where it is, silent. For functions given to call:on.", "call:on(\"dtmf\", function() call:pause_playing() end)", (*b2bua.Leg).PausePlaying),
+		steering("resume_playing", "Goes on with what pause_playing has stopped.", "call:on(\"dtmf\", function() call:resume_playing() end)", (*b2bua.Leg).ResumePlaying),
 		{name: "seek_playing", params: []field{{"seconds", "number", "from the beginning of what plays"}}, returns: okOrReason(),
 			doc: "Goes on at another place of what plays.", example: "call:on(\"dtmf\", function() call:seek_playing(0) end)",
 			run: func(s *state, L *lua.LState) int {

@@ -34,22 +34,12 @@ func tapeOptions() class {
 
 // tapeFunctions record a conversation beside everything else.
 func tapeFunctions() []function {
-	steer := func(name, doc string, do func(*b2bua.Leg, context.Context) error) function {
-		return function{name: name, returns: okOrReason(), doc: doc, example: "call:" + name + "()",
-			run: func(s *state, L *lua.LState) int {
-				a := method(L, "call:"+name)
-				leg := a.receiver()
-				var err error
-				s.block(L, a.name, func(ctx context.Context) { err = do(leg, ctx) })
-				return a.done(err)
-			}}
-	}
 	return []function{
 		{name: "start_recording", params: []field{fileParameter(), {"options?", "TapeOptions", ""}}, returns: okOrReason(),
 			doc:     "Records the caller and what the caller hears, from now on and also while bridged, until stop_recording or the hangup. It does not answer the call.",
 			example: `call:start_recording("calls/" .. call.id .. ".opus", { stereo = true })`, run: startRecording},
-		steer("pause_recording", "Keeps what follows out of the recording, such as a card's number.", (*b2bua.Leg).PauseRecording),
-		steer("resume_recording", "Ends a pause of the recording.", (*b2bua.Leg).ResumeRecording),
+		steering("pause_recording", "Keeps what follows out of the recording, such as a card's number.", "call:pause_recording()", (*b2bua.Leg).PauseRecording),
+		steering("resume_recording", "Ends a pause of the recording.", "call:resume_recording()", (*b2bua.Leg).ResumeRecording),
 		{name: "stop_recording", returns: []field{{"recording", "Recording?", "or nil and what went wrong, such as a full disk"}},
 			doc: "Ends the recording that start_recording began.", example: "local recording = call:stop_recording()", run: stopRecording},
 	}

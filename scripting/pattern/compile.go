@@ -41,9 +41,6 @@ type Pattern struct {
 	anchored bool
 }
 
-// Anchored tells whether the pattern starts with "^".
-func (p *Pattern) Anchored() bool { return p.anchored }
-
 type compiler struct {
 	src        string
 	pos        int
