@@ -4,6 +4,9 @@
 # failure: a test that skips proves nothing.
 set -euo pipefail
 
+# Debian keeps PostgreSQL's server out of PATH.
+for folder in /usr/lib/postgresql/*/bin; do PATH=$PATH:$folder; done
+
 # program, its packages, what it is for
 peers=(
   "gcc gcc,libc6-dev the SQLite driver and the race detector"
@@ -14,6 +17,8 @@ peers=(
   "kamailio kamailio a proxy that stays in the path of calls"
   "chromium chromium a browser, for DTLS and ICE as browsers do them"
   "svmap sipvicious what strangers scan with"
+  "postgres postgresql the other database, for the store and for scripts"
+  "espeak-ng espeak-ng a voice, for say"
 )
 
 missing_programs=() missing_packages=()

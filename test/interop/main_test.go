@@ -17,11 +17,15 @@ var tandemBinary string
 func TestMain(m *testing.M) { os.Exit(withBinary(m)) }
 
 func withBinary(m *testing.M) int {
-	for _, peer := range []string{"sipp", "baresip", "kamailio", "svmap", "ip", "nft", "chromium"} {
+	for _, peer := range []string{"sipp", "baresip", "kamailio", "svmap", "espeak-ng", "ip", "nft", "chromium"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			fmt.Fprintf(os.Stderr, "interop: %v (make peers installs it)\n", err)
 			return 1
 		}
+	}
+	if _, err := postgresProgram("postgres"); err != nil {
+		fmt.Fprintf(os.Stderr, "interop: %v (make peers installs it)\n", err)
+		return 1
 	}
 	dir, err := os.MkdirTemp("", "tandem-interop-")
 	if err != nil {

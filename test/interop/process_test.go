@@ -31,8 +31,15 @@ type process struct {
 // shown when the test has failed.
 func launch(t *testing.T, dir, program string, args ...string) *process {
 	t.Helper()
-	p := &process{name: filepath.Base(program), cmd: exec.Command(program, args...), exited: make(chan struct{})}
-	p.cmd.Dir = dir
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	return launchCommand(t, cmd)
+}
+
+// launchCommand is launch for a command that needs more than a folder.
+func launchCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, exited: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("%s: %v", p.name, err)
@@ -44,7 +51,7 @@ func launch(t *testing.T, dir, program string, args ...string) *process {
 	t.Cleanup(func() {
 		p.end()
 		if t.Failed() {
-			t.Logf("%s %v (exit %d) printed:\n%s", p.name, args, p.cmd.ProcessState.ExitCode(), p.out.tail(12000))
+			t.Logf("%s %v (exit %d) printed:\n%s", p.name, cmd.Args[1:], p.cmd.ProcessState.ExitCode(), p.out.tail(12000))
 		}
 	})
 	return p
