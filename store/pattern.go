@@ -66,6 +66,13 @@ func (p Pattern) Split() (PatternKind, string) {
 	return MatchGlob, string(p)
 }
 
+// headless tells whether the pattern says nothing about how the text begins, so that every
+// text has to be looked at.
+func (p Pattern) headless() bool {
+	kind, text := p.Split()
+	return kind == MatchGlob && strings.IndexByte("*?[", text[0]) >= 0
+}
+
 // collapse makes one star of each run of stars.
 func (p Pattern) collapse() Pattern {
 	for strings.Contains(string(p), "**") {
