@@ -130,6 +130,33 @@ it("no files", function() expect(io):is(nil) expect(os):is(nil) expect(require):
 	}
 }
 
+// A spec may bring plugins of its own; modules and prompts stay those of the folder.
+func TestSpecsOwnScripts(t *testing.T) {
+	dir := specFolder(t, map[string]string{
+		"50-main.lua":    `return { on_call = function(call) call:reject(486) end }`,
+		"lib/answer.lua": `return { code = 480 }`,
+		"spec/a_spec.lua": `
+it("has the folder's", function() expect(sim.call{ to = "1" }.code):is(486) end)
+it("has its own", function()
+  sim.scripts{ ["10-own.lua"] = 'return { on_call = function(call) if call.number == "2" then call:reject(require("answer").code) end end }' }
+  expect(sim.call{ to = "2" }.code):is(480)
+  expect(sim.call{ to = "1" }.code):is(404)
+end)
+it("plays shipped prompts", function()
+  sim.scripts{ ["10-own.lua"] = 'return { on_call = function(call) call:play("goodbye") end }' }
+  sim.call{ to = "2" }:hears("goodbye"):ends()
+end)
+it("says what is wrong with them", function() sim.scripts{ ["10-own.lua"] = "return {" } sim.call{ to = "2" } end)
+it("comes too late", function() sim.call{ to = "1" }:ends(486) sim.scripts{} end)
+it("leads nowhere else", function() sim.scripts{ ["../x.lua"] = "return {}" } end)
+`,
+	})
+	r, out := runSpecs(t, Options{Scripts: scripting.Options{Dir: dir, Shipped: scripts.FS}})
+	if r != (Result{Passed: 3, Failed: 3}) || !strings.Contains(out, "10-own.lua:1") || !strings.Contains(out, "the spec has begun") || !strings.Contains(out, "takes names such as") {
+		t.Errorf("%+v\n%s", r, out)
+	}
+}
+
 func TestClock(t *testing.T) {
 	start := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	c := NewClock(start)

@@ -118,7 +118,7 @@ type item struct {
 type running struct {
 	options options
 	world   *world
-	folder  string
+	folders []string // made for it
 }
 
 // run reads the file and runs its specs.
@@ -213,7 +213,7 @@ func (r *running) start() (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.folder, r.options.folder = folder, folder
+	r.folders, r.options.folder = append(r.folders, folder), folder
 	r.world, err = newWorld(r.options)
 	return r.world, err
 }
@@ -231,8 +231,8 @@ func (r *running) close() error {
 	if r.world != nil {
 		err = r.world.close()
 	}
-	if r.folder != "" {
-		err = errors.Join(err, os.RemoveAll(r.folder))
+	for _, folder := range r.folders {
+		err = errors.Join(err, os.RemoveAll(folder))
 	}
 	return err
 }

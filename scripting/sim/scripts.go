@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// simScripts gives a spec plugins of its own instead of the folder's: what lib/ and prompts/
+// hold stays, so that a module of lib/ can be tried with any options.
+func (f *file) simScripts(L *lua.LState) int {
+	r := f.spec(L)
+	if r.world != nil {
+		L.RaiseError("sim.scripts: the spec has begun; say it before the first call")
+	}
+	plugins := map[string]string{}
+	L.CheckTable(1).ForEach(func(k, v lua.LValue) {
+		name, text := k.String(), v.String()
+		if v.Type() != lua.LTString || !fs.ValidPath(name) || strings.Contains(name, "/") || !strings.HasSuffix(name, ".lua") {
+			L.RaiseError(`sim.scripts takes names such as "50-main.lua" and what these files hold`)
+		}
+		plugins[name] = text
+	})
+	check(L, r.replace(plugins))
+	return 0
+}
+
+// replace makes a folder of the plugins, with links to the lib/ and prompts/ of the one that
+// they replace.
+func (r *running) replace(plugins map[string]string) error {
+	folder, err := os.MkdirTemp("", "tandem-spec-scripts-")
+	if err != nil {
+		return fmt.Errorf("sim.scripts: %w", err)
+	}
+	r.folders = append(r.folders, folder)
+	for name, text := range plugins {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			return fmt.Errorf("sim.scripts: %w", err)
+		}
+	}
+	was := r.options.scripts.Dir
+	r.options.scripts.Dir = folder
+	if was == "" {
+		return nil
+	}
+	if was, err = filepath.Abs(was); err != nil {
+		return fmt.Errorf("sim.scripts: %w", err)
+	}
+	for _, part := range []string{"lib", "prompts"} {
+		from := filepath.Join(was, part)
+		if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.Symlink(from, filepath.Join(folder, part)); err != nil {
+			return fmt.Errorf("sim.scripts: %w", err)
+		}
+	}
+	return nil
+}
