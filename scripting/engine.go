@@ -41,15 +41,13 @@ const (
 
 // Engine runs scripts on calls. Its methods are safe for use by many goroutines.
 type Engine struct {
-	o       Options
-	api     *api
-	builtin *builtin
+	o Options
+	base
 	shared  *sharedValues
 	regexps *regexpCache
 	guard   *memoryGuard
 	http    *httpClient
 	fetched *fetchedSounds
-	clips   clips
 	panics  panics
 	hangups hangups
 
@@ -87,7 +85,21 @@ func New(o Options) (*Engine, error) {
 	return e, nil
 }
 
-func newEngine(o Options) *Engine {
+func newEngine(o Options) *Engine { return engineOf(o, newBase()) }
+
+// base is what engines of one process may share: nothing of it belongs to a call.
+type base struct {
+	api     *api
+	builtin *builtin
+	clips   *clips
+}
+
+func newBase() base {
+	a := newAPI()
+	return base{api: a, builtin: newBuiltin(a), clips: &clips{}}
+}
+
+func engineOf(o Options, b base) *Engine {
 	if o.CallCPU <= 0 {
 		o.CallCPU = defaultCPU
 	}
@@ -100,9 +112,8 @@ func newEngine(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	e := &Engine{o: o, api: newAPI(), shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
+	e := &Engine{o: o, base: b, shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
 		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
-	e.builtin = newBuiltin(e.api)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.SetSettings(o.Settings)
 	e.SetEmergency(o.Emergency)

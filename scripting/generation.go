@@ -26,8 +26,21 @@ func handlerNames() []string {
 // build compiles and lints every script and runs each plugin's top level and, with hooks,
 // its on_load in a fresh state. With errors, the generation must not be used.
 func (e *Engine) build(id int64, hooks bool) (*generation, []FileError) {
-	f := e.files()
-	g := &generation{id: id, files: f, lib: map[string]*script{}, asks: map[string][]*script{}, loaded: e.o.Clock.Now()}
+	g, found := compileAll(e.api, e.files())
+	if g == nil {
+		return nil, found
+	}
+	g.id, g.loaded = id, e.o.Clock.Now()
+	if errs, _ := split(found); len(errs) == 0 {
+		found = append(found, e.rehearse(g, hooks)...)
+	}
+	sortErrors(found)
+	return g, found
+}
+
+// compileAll compiles and lints every script; nil when the folder cannot be read.
+func compileAll(a *api, f files) (*generation, []FileError) {
+	g := &generation{files: f, lib: map[string]*script{}, asks: map[string][]*script{}}
 	names, err := f.pluginNames()
 	if err != nil {
 		return nil, []FileError{{File: f.dir, Message: err.Error()}}
@@ -51,17 +64,13 @@ func (e *Engine) build(id int64, hooks bool) (*generation, []FileError) {
 			g.lib[name] = s
 		}
 	}
-	found = append(found, lintAll(e.api, f, g)...)
-	if errs, _ := split(found); len(errs) == 0 {
-		found = append(found, e.rehearse(g, hooks)...)
-	}
+	found = append(found, lintAll(a, f, g)...)
 	for _, s := range g.plugins {
 		s.chunk, s.text = nil, ""
 	}
 	for _, s := range g.lib {
 		s.chunk, s.text = nil, ""
 	}
-	sortErrors(found)
 	return g, found
 }
 
