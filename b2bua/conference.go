@@ -150,7 +150,7 @@ func (c *Call) askPIN(ctx context.Context, o ConferenceOptions) error {
 	for range ask.Tries {
 		one := ask
 		one.Tries, one.Invalid = 1, nil
-		one.Min, one.Max, one.Finish = 1, len(o.PIN), "#"
+		one.Min, one.Max, one.Finish, one.Secret = 1, len(o.PIN), "#", true
 		got, err := c.first.Gather(ctx, one)
 		if err != nil {
 			return err

@@ -28,7 +28,7 @@ func (m *mediaHappened) apply(c *Call) {
 	}
 	switch m.e.Kind {
 	case media.EventDigit:
-		c.note(l.name(), "dtmf", string(m.e.Digit))
+		c.note(l.name(), "dtmf", l.noted(m.e.Digit))
 		l.heard(m.e.Digit)
 		c.convert(l, m.e.Digit)
 	case media.EventFirstRTP:
@@ -47,6 +47,14 @@ func (m *mediaHappened) apply(c *Call) {
 		}
 		l.hangup(0)
 	}
+}
+
+// noted is how the timeline names a digit: not at all while a secret is asked for.
+func (l *Leg) noted(d byte) string {
+	if l.secret {
+		return "a digit of a secret"
+	}
+	return string(d)
 }
 
 // heard gives a digit to whoever listens, or keeps it until somebody takes it.

@@ -20,6 +20,7 @@ type GatherOptions struct {
 	DigitTimeout    time.Duration  // after a digit; 2 s if zero
 	Tries           int            // 1 if zero
 	Pattern         *regexp.Regexp // of WholePattern, that the input must match
+	Secret          bool           // the timeline tells that keys were pressed, not which
 }
 
 // Gathered is what Gather got: Why is max, finish or timeout for digits; timeout or
@@ -81,6 +82,7 @@ func (g *gathering) stop() {
 	if g.release != nil {
 		g.release()
 	}
+	g.l.secret = false
 	g.l.stopPlaying()
 }
 
@@ -96,6 +98,7 @@ func (g *gathering) try() {
 	g.tries++
 	g.attempt++
 	g.digits = nil
+	g.l.secret = g.opts.Secret
 	g.release = g.l.listen(func(d byte) bool { g.digit(d); return true })
 	waited := len(g.l.digits) > 0
 	for len(g.l.digits) > 0 && g.live() && g.attemptOpen() {

@@ -97,6 +97,7 @@ type Leg struct {
 	reliable     reliability
 	by           Side // who ended it
 	digits       []byte
+	secret       bool                  // a secret is asked for: the timeline must not tell it
 	ear          func(digit byte) bool // the op that takes digits as they come; true: taken
 	ears         int                   // how many have listened
 	infos        infoKeys              // keys on their way by INFO

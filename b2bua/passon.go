@@ -50,7 +50,7 @@ func (l *Leg) digitsIn(tx *transaction.Server) bool {
 	}
 	refuse(200, "").respond(tx, "")
 	c := l.call()
-	c.note(l.name(), "dtmf", string(key.Digit)+" by INFO")
+	c.note(l.name(), "dtmf", l.noted(key.Digit)+" by INFO")
 	l.byInfo++
 	l.heard(key.Digit)
 	if other := c.partner(l); other != nil && other.media != nil {

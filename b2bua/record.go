@@ -18,6 +18,7 @@ type RecordOptions struct {
 	Silence time.Duration // that ends it; 3 s if zero, none if negative
 	Finish  string        // keys that end it
 	Beep    bool
+	Keep    bool // the record does not name it, so that it stays when the record is removed
 }
 
 // RecordResult is what Record made.
@@ -137,7 +138,9 @@ func (l *Leg) whileRecording(ctx context.Context, rec *media.Recording, opts Rec
 	return await[string](ctx, l.home, l, func(o *op) {
 		l := l.now()
 		c := l.call()
-		c.recorded(opts.File)
+		if !opts.Keep {
+			c.recorded(opts.File)
+		}
 		o.heritable, o.inherit = true, func(*Leg) { c.finish(o, "hangup", nil) } // it begins anew
 		o.result = func(error) any { return "hangup" }
 		o.stop = l.listen(func(d byte) bool {

@@ -21,6 +21,7 @@ func gatherOptions() class {
 		{"tries?", "integer", "1 by default"},
 		{"pattern?", "string", "RE2, which the whole input must match"},
 		{"invalid?", "Source", "played before another try when the input was wrong"},
+		{"secret?", "boolean", "for a PIN: the call's timeline does not tell which keys were pressed; false by default"},
 	}}
 }
 
@@ -40,7 +41,7 @@ func (s *state) gatherMethod(L *lua.LState, object string) int {
 		Min: o.integer("min", 1, 0), Max: o.integer("max", max(1, o.integer("min", 1, 0)), 1),
 		Finish:  a.keys("option finish", o.str("finish", "#"), false),
 		Timeout: positive(o.seconds("timeout", 5*time.Second)), DigitTimeout: positive(o.seconds("digit_timeout", 2*time.Second)),
-		Tries: o.integer("tries", 1, 1), Pattern: o.wholePattern("pattern"),
+		Tries: o.integer("tries", 1, 1), Pattern: o.wholePattern("pattern"), Secret: o.boolean("secret", false),
 	}
 	if opts.Min > opts.Max {
 		a.fail("option min (%d) is more than max (%d)", opts.Min, opts.Max)

@@ -16,6 +16,7 @@ func recordOptions() class {
 		{"silence?", "number", "seconds of silence that end it, 3 by default; 0 for none"},
 		{"finish?", "string", "keys that end it, # by default; \"\" for none"},
 		{"beep?", "boolean", "before it starts, true by default"},
+		{"keep?", "boolean", "for what must outlive the call's record, such as a greeting: the record does not name it, so it is not removed with it; false by default"},
 	}}
 }
 
@@ -41,7 +42,7 @@ func callRecord(s *state, L *lua.LState) int {
 	o := a.options(2, recordOptions())
 	opts := b2bua.RecordOptions{
 		File: recordingName(file), Max: positive(o.seconds("max", defaultRecord)), Silence: o.seconds("silence", defaultSilence),
-		Finish: a.keys("option finish", o.str("finish", "#"), false), Beep: o.boolean("beep", true),
+		Finish: a.keys("option finish", o.str("finish", "#"), false), Beep: o.boolean("beep", true), Keep: o.boolean("keep", false),
 	}
 	if opts.Silence == 0 {
 		opts.Silence = -1

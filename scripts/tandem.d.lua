@@ -414,6 +414,7 @@ function Leg:header(name) end
 ---@field tries? integer 1 by default
 ---@field pattern? string RE2, which the whole input must match
 ---@field invalid? Source played before another try when the input was wrong
+---@field secret? boolean for a PIN: the call's timeline does not tell which keys were pressed; false by default
 
 ---A menu. Other keys are what callers press: one or more of 0-9 * #. Their value is a function, a target to bridge to, `"repeat"` or `"back"`.
 ---@class MenuOptions
@@ -435,6 +436,7 @@ function Leg:header(name) end
 ---@field silence? number seconds of silence that end it, 3 by default; 0 for none
 ---@field finish? string keys that end it, # by default; "" for none
 ---@field beep? boolean before it starts, true by default
+---@field keep? boolean for what must outlive the call's record, such as a greeting: the record does not name it, so it is not removed with it; false by default
 
 ---What record and stop_recording made.
 ---@class Recording
