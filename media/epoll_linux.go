@@ -170,7 +170,7 @@ func (p *epollPoller) setAlarm(until time.Time) {
 
 // What makes a worker nap, and for how long.
 const (
-	napTime  = time.Millisecond
+	napTime  = 1500 * time.Microsecond
 	napBusy  = time.Millisecond // between the ends of two waits
 	napAfter = 16               // so many short waits in a row
 	napLeast = 3                // packets that a nap must bring to be worth it

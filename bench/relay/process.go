@@ -94,16 +94,16 @@ func (p *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
-// resident is the most memory that the process has had, in bytes.
+// resident is the memory that the process has, in bytes.
 func (p *process) resident() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := bytes.Cut(text, []byte("VmHWM:"))
+	_, rest, _ := bytes.Cut(text, []byte("VmRSS:"))
 	fields := bytes.Fields(rest)
 	if len(fields) == 0 {
-		return 0, fmt.Errorf("no VmHWM of process %d", p.cmd.Process.Pid)
+		return 0, fmt.Errorf("no VmRSS of process %d", p.cmd.Process.Pid)
 	}
 	kb, err := strconv.ParseInt(string(fields[0]), 10, 64)
 	return kb << 10, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
 
 	"tandem/media"
 	"tandem/media/sdp"
@@ -20,6 +21,7 @@ func serve(relay func(legs int, peer uint16) ([]uint16, error), legs int, peer u
 	if err != nil {
 		return err
 	}
+	debug.FreeOSMemory() // what setting up has left is not what a call holds
 	for _, p := range ports {
 		fmt.Print(p, " ")
 	}
