@@ -64,6 +64,7 @@ type Engine struct {
 	mu       sync.Mutex // of reloading
 	lastID   int64
 	live     []*generation
+	before   []*generation // that were in force, the latest last
 	errors   []FileError
 	warnings []FileError
 	reloaded time.Time
@@ -138,93 +139,6 @@ func (e *Engine) SetAllow(allow []netip.Prefix) { e.http.setAllow(allow) }
 
 // files are the scripts as they lie now.
 func (e *Engine) files() files { return files{dir: e.o.Dir, shipped: e.o.Shipped} }
-
-// Reload reads all scripts again and, if nothing is wrong with them, hands them to the calls
-// that come from now on. Otherwise it returns what is wrong, and nothing changes.
-func (e *Engine) Reload() []FileError { return e.reload("asked") }
-
-func (e *Engine) reload(why string) []FileError {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.print = e.fingerprint() // before they are read: a change meanwhile is one more reload
-	g, found := e.build(e.lastID+1, true)
-	errs, warnings := split(found)
-	e.errors, e.warnings, e.reloaded = errs, warnings, e.o.Clock.Now()
-	for _, w := range warnings {
-		e.o.Log.Warn("script: " + w.Error())
-	}
-	if len(errs) > 0 {
-		for _, fe := range errs {
-			e.o.Log.Error("script: " + fe.Error())
-		}
-		if e.current.Load() != nil {
-			e.o.Log.Error("scripts not reloaded; the old ones stay in force", "generation", e.current.Load().id)
-		}
-	} else {
-		e.lastID = g.id
-		e.current.Store(g)
-		e.live = append(e.live, g)
-		e.o.Log.Info("scripts loaded", "generation", g.id, "plugins", len(g.plugins), "why", why)
-	}
-	e.forget()
-	if e.o.OnReload != nil {
-		e.o.OnReload(e.status())
-	}
-	return errs
-}
-
-// forget drops old generations that no call uses any more. e.mu is held.
-func (e *Engine) forget() {
-	kept := e.live[:0]
-	for _, g := range e.live {
-		if g == e.current.Load() || g.calls.Load() > 0 {
-			kept = append(kept, g)
-		}
-	}
-	clear(e.live[len(kept):])
-	e.live = kept
-}
-
-// Status is how the scripts stand.
-type Status struct {
-	Generation  int64              `json:"generation"`
-	Dir         string             `json:"dir"` // "" for the shipped scripts
-	Files       []string           `json:"files"`
-	Loaded      time.Time          `json:"loaded"`      // the generation in force
-	LastReload  time.Time          `json:"last_reload"` // the last attempt
-	Errors      []FileError        `json:"errors"`      // of the last attempt
-	Warnings    []FileError        `json:"warnings"`
-	Generations []GenerationStatus `json:"generations"`
-}
-
-// GenerationStatus tells how many calls a generation still serves.
-type GenerationStatus struct {
-	ID    int64 `json:"id"`
-	Calls int64 `json:"calls"`
-}
-
-// Status tells which generation is in force and what was wrong at the last reload.
-func (e *Engine) Status() Status {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.forget()
-	return e.status()
-}
-
-func (e *Engine) status() Status {
-	st := Status{Dir: e.o.Dir, Files: []string{}, LastReload: e.reloaded,
-		Errors: append([]FileError{}, e.errors...), Warnings: append([]FileError{}, e.warnings...)}
-	if g := e.current.Load(); g != nil {
-		st.Generation, st.Loaded = g.id, g.loaded
-		for _, p := range g.plugins {
-			st.Files = append(st.Files, p.name)
-		}
-	}
-	for _, g := range e.live {
-		st.Generations = append(st.Generations, GenerationStatus{ID: g.id, Calls: g.calls.Load()})
-	}
-	return st
-}
 
 // Check compiles and lints the scripts, specs included, and runs their top level, but not
 // on_load. It returns all that is wrong. What the linter finds counts here too, though a

@@ -14,6 +14,8 @@ type generation struct {
 	plugins []*script
 	lib     map[string]*script // by file name: "lib/queue.lua"
 	loaded  time.Time
+	print   string               // fingerprint of its files
+	again   int64                // the generation of which this is the return, or 0
 	asks    map[string][]*script // the plugins that have a handler, in their order
 	calls   atomic.Int64         // in progress on it
 }
@@ -72,6 +74,24 @@ func compileAll(a *api, f files) (*generation, []FileError) {
 		s.chunk, s.text = nil, ""
 	}
 	return g, found
+}
+
+// bringBack makes a generation of what g was compiled from. Its on_load runs anew: it may have to
+// undo what a later one has done.
+func (e *Engine) bringBack(g *generation, id int64) (*generation, []FileError) {
+	again := &generation{id: id, files: g.files, plugins: g.plugins, lib: g.lib, asks: map[string][]*script{},
+		loaded: e.o.Clock.Now(), print: g.print, again: g.origin()}
+	found := e.rehearse(again, true)
+	sortErrors(found)
+	return again, found
+}
+
+// origin is the generation that was made of these files first.
+func (g *generation) origin() int64 {
+	if g.again != 0 {
+		return g.again
+	}
+	return g.id
 }
 
 // rehearse runs each plugin's top level, looks at the handlers it returns, and then runs the

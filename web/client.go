@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,6 +93,14 @@ func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
 	return ask[Reloaded](ctx, c, http.MethodPost, "/scripts/reload")
 }
 
+// Back puts the scripts in force again that were so before the present ones. An *Error with
+// Code 409 says why it cannot be.
+func (c *Client) Back(ctx context.Context) (Reloaded, error) {
+	var done Reloaded
+	err := c.send(ctx, http.MethodPost, "/scripts/reload", reloadOrder{Back: true}, &done)
+	return done, err
+}
+
 func ask[T any](ctx context.Context, c *Client, method, path string) (T, error) {
 	var answer T
 	err := c.do(ctx, method, path, &answer)
@@ -99,9 +108,25 @@ func ask[T any](ctx context.Context, c *Client, method, path string) (T, error) 
 }
 
 func (c *Client) do(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.base.String()+"/api/v1"+path, nil)
+	return c.send(ctx, method, path, nil, into)
+}
+
+// send makes a request with a body, unless that is nil.
+func (c *Client) send(ctx context.Context, method, path string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = bytes.NewReader(data)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base.String()+"/api/v1"+path, payload)
 	if err != nil {
 		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
@@ -111,14 +136,14 @@ func (c *Client) do(ctx context.Context, method, path string, into any) error {
 		return c.unreachable(ctx, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("%s broke off its answer: %w", c.base, err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return c.refused(res.StatusCode, body)
+		return c.refused(res.StatusCode, answer)
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(answer, into); err != nil {
 		return fmt.Errorf("%s does not answer like a Tandem server", c.base)
 	}
 	return nil

@@ -10,7 +10,9 @@ import (
 // ScriptsStatus is how the scripts stand.
 type ScriptsStatus struct {
 	Generation  int64        `json:"generation"`
-	Dir         string       `json:"dir"` // "" for the shipped scripts
+	Again       int64        `json:"again"` // the generation that this one brought back, or 0
+	Back        int64        `json:"back"`  // the one that going back would bring back, or 0
+	Dir         string       `json:"dir"`   // "" for the shipped scripts
 	Files       []string     `json:"files"`
 	LoadedMS    int64        `json:"loaded_ms"` // the generation in force
 	ReloadMS    int64        `json:"reload_ms"` // the last attempt
@@ -45,6 +47,7 @@ func (e FileError) Error() string {
 // Reloaded is what a reload has done.
 type Reloaded struct {
 	Generation int64       `json:"generation"`
+	Again      int64       `json:"again"` // the generation that was brought back, or 0
 	Files      []string    `json:"files"`
 	Warnings   []FileError `json:"warnings"`
 	Changed    []string    `json:"changed"` // keys of the configuration that took effect
@@ -64,12 +67,21 @@ func (b *Broken) Error() string {
 
 func (a *API) scripts(*http.Request) (any, error) { return a.o.Scripts.Scripts(), nil }
 
+// reloadOrder is the body of a reload, which may be left out.
+type reloadOrder struct {
+	Back bool `json:"back"` // the last good generation of scripts again, instead of the files
+}
+
 func (a *API) reload(r *http.Request) (any, error) {
-	var none struct{}
-	if err := decode(r, &none); err != nil {
+	var order reloadOrder
+	if err := decode(r, &order); err != nil {
 		return nil, err
 	}
-	done, err := a.o.Scripts.Reload(r.Context())
+	do := a.o.Scripts.Reload
+	if order.Back {
+		do = a.o.Scripts.Back
+	}
+	done, err := do(r.Context())
 	if broken, ok := errors.AsType[*Broken](err); ok {
 		return nil, &Error{Code: http.StatusConflict, Message: broken.Error(), Errors: broken.Errors}
 	}

@@ -48,6 +48,9 @@ type Scripts interface {
 	// Reload puts changed files in force. It returns a *Broken when something is wrong
 	// with them, and then nothing has changed.
 	Reload(ctx context.Context) (Reloaded, error)
+	// Back puts the scripts in force that were so before; the configuration stays. It
+	// returns a *Broken when there are none, or their on_load fails.
+	Back(ctx context.Context) (Reloaded, error)
 }
 
 // Registrations are the phones that registered.

@@ -62,6 +62,9 @@ func (e *exchange) Trunks() []web.Trunk                          { return []web.
 func (e *exchange) Status(context.Context) web.Status            { return web.Status{Version: "v1", Calls: 7} }
 func (e *exchange) Draining() bool                               { return e.draining }
 func (e *exchange) Reload(context.Context) (web.Reloaded, error) { return e.reload() }
+func (e *exchange) Back(context.Context) (web.Reloaded, error) {
+	return web.Reloaded{Generation: 5, Again: 3}, nil
+}
 
 func newAPI(t *testing.T, e *exchange, access web.Access) *httptest.Server {
 	t.Helper()
@@ -130,6 +133,8 @@ func TestAnswers(t *testing.T) {
 		{"scripts", request{method: "GET", path: "/api/v1/scripts"}, 200, `"generation":3`},
 		{"reload", request{method: "POST", path: "/api/v1/scripts/reload"}, 200, `"restart":["sip.listen"]`},
 		{"reload with a body", request{method: "POST", path: "/api/v1/scripts/reload", body: "{}", header: h{"Content-Type": "application/json; charset=utf-8"}}, 200, `"generation":4`},
+		{"back", request{method: "POST", path: "/api/v1/scripts/reload", body: `{"back":true}`, header: h{"Content-Type": "application/json"}}, 200, `"again":3`},
+		{"not back", request{method: "POST", path: "/api/v1/scripts/reload", body: `{"back":false}`, header: h{"Content-Type": "application/json"}}, 200, `"generation":4`},
 		{"unknown field", request{method: "POST", path: "/api/v1/scripts/reload", body: `{"a":1}`, header: h{"Content-Type": "application/json"}}, 400, `unknown field`},
 		{"half a body", request{method: "POST", path: "/api/v1/scripts/reload", body: `{`, header: h{"Content-Type": "application/json"}}, 400, `"code":400`},
 		{"two values", request{method: "POST", path: "/api/v1/scripts/reload", body: `{}{}`, header: h{"Content-Type": "application/json"}}, 400, `more than one value`},

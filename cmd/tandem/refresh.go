@@ -60,6 +60,17 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	return done, nil
 }
 
+// back puts the generation of scripts in force that was so before the present one.
+func (s *server) back() (web.Reloaded, error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if errs := s.scripts.Back(); len(errs) > 0 {
+		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
+	}
+	st := s.scripts.Status()
+	return web.Reloaded{Generation: st.Generation, Again: st.Again, Files: st.Files, Warnings: fileErrors(st.Warnings), Changed: []string{}, Restart: []string{}}, nil
+}
+
 // changes names the keys that differ and need a restart, or do not.
 func changes(a, b settings, restart bool) []string {
 	var names []string

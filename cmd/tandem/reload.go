@@ -9,15 +9,22 @@ import (
 	"tandem/web"
 )
 
-type reloadCmd struct{}
+type reloadCmd struct {
+	Back bool `help:"Bring the scripts back that were in force before the present ones."`
+}
 
-// Run has a running server read its scripts and configuration again.
-func (reloadCmd) Run(a *app) error {
+// Run has a running server read its scripts and configuration again, or go back to the
+// scripts before.
+func (r *reloadCmd) Run(a *app) error {
 	c, err := a.client()
 	if err != nil {
 		return err
 	}
-	done, err := c.Reload(a.ctx)
+	do := c.Reload
+	if r.Back {
+		do = c.Back
+	}
+	done, err := do(a.ctx)
 	if e, ok := errors.AsType[*web.Error](err); ok && e.Code == http.StatusConflict {
 		fmt.Fprintf(a.stderr, "%s\ntandem: not reloaded: the scripts and the configuration before stay in force\n", plainLines(e.Message))
 		return errReported
@@ -25,7 +32,10 @@ func (reloadCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "generation %d: %s\n", done.Generation, plain(strings.Join(done.Files, ", ")))
+	fmt.Fprintf(a.stdout, "%s: %s\n", generationName(done.Generation, done.Again), plain(strings.Join(done.Files, ", ")))
+	if r.Back {
+		fmt.Fprintln(a.stdout, "the files are as they were: the next change of one, or reload, reads them again")
+	}
 	for _, w := range done.Warnings {
 		fmt.Fprintf(a.stdout, "warning: %s\n", plain(w.Error()))
 	}
@@ -36,6 +46,14 @@ func (reloadCmd) Run(a *app) error {
 		fmt.Fprintf(a.stdout, "waits for a restart: %s\n", plain(strings.Join(done.Restart, ", ")))
 	}
 	return nil
+}
+
+// generationName tells of a generation, and of which one it is the return.
+func generationName(id, again int64) string {
+	if again == 0 {
+		return fmt.Sprintf("generation %d", id)
+	}
+	return fmt.Sprintf("generation %d (generation %d again)", id, again)
 }
 
 func plainLines(s string) string {

@@ -165,6 +165,32 @@ func TestReload(t *testing.T) {
 	}
 }
 
+func TestReloadBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	main := write(t, filepath.Join(dir, "scripts", "50-main.lua"), answering)
+	file := write(t, filepath.Join(dir, "tandem.toml"), "[scripts]\nwatch = false\n")
+	s := serve(t, "-c", file, "--data", filepath.Join(dir, "data"))
+	code, stdout, stderr := s.api("reload", "--back")
+	if code != 1 || stdout != "" {
+		t.Errorf("nothing to go back to: exit %d, %q", code, stdout)
+	}
+	mustContain(t, "stderr", stderr, "no generation to go back to", "tandem: not reloaded")
+	write(t, main, "return {}\n")
+	if code, _, stderr := s.api("reload"); code != 0 {
+		t.Fatalf("exit %d, %s", code, stderr)
+	}
+	code, stdout, _ = s.api("reload", "--back")
+	if code != 0 || !strings.HasPrefix(stdout, "generation 3 (generation 1 again): 50-main.lua\n") {
+		t.Errorf("exit %d, %q", code, stdout)
+	}
+	_, stdout, _ = s.api("status")
+	mustContain(t, "status", stdout, "generation 3 (generation 1 again) of")
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit %d\n%s", code, s.stderr)
+	}
+}
+
 func TestEmptyLists(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "--data", t.TempDir())

@@ -42,7 +42,10 @@ func statusTable(st web.Status, row func(...any)) {
 	}
 	row("media ports", fmt.Sprintf("%d used, %d free", st.Media.PortsUsed, st.Media.PortsFree))
 	row("store", storeLine(st.Store))
-	row("scripts", fmt.Sprintf("generation %d of %s: %s", st.Scripts.Generation, folderName(st.Scripts.Dir), strings.Join(st.Scripts.Files, ", ")))
+	row("scripts", fmt.Sprintf("%s of %s: %s", generationName(st.Scripts.Generation, st.Scripts.Again), folderName(st.Scripts.Dir), strings.Join(st.Scripts.Files, ", ")))
+	if line := generationsLine(st.Scripts); line != "" {
+		row("", line)
+	}
 	if len(st.Scripts.Errors) > 0 {
 		row("", "the last reload failed, the generation above stays in force:")
 	}
@@ -55,6 +58,18 @@ func statusTable(st web.Status, row func(...any)) {
 	if st.Panics > 0 {
 		row("panics", fmt.Sprintf("%d caught: please report them with the log", st.Panics))
 	}
+}
+
+// generationsLine tells how many calls each generation still serves, when there are several.
+func generationsLine(s web.ScriptsStatus) string {
+	if len(s.Generations) < 2 {
+		return ""
+	}
+	parts := make([]string, len(s.Generations))
+	for i, g := range s.Generations {
+		parts[i] = fmt.Sprintf("%s on generation %d", count(int(g.Calls), "call"), g.ID)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // bansListed bounds the bans in the table.

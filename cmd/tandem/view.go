@@ -125,7 +125,7 @@ func registrationView(c registrar.Contact, now time.Time) web.Registration {
 func (v *view) Scripts() web.ScriptsStatus {
 	st := v.scripts.Status()
 	out := web.ScriptsStatus{
-		Generation: st.Generation, Dir: st.Dir, Files: st.Files, LoadedMS: st.Loaded.UnixMilli(), ReloadMS: st.LastReload.UnixMilli(),
+		Generation: st.Generation, Again: st.Again, Back: st.Back, Dir: st.Dir, Files: st.Files, LoadedMS: st.Loaded.UnixMilli(), ReloadMS: st.LastReload.UnixMilli(),
 		Errors: fileErrors(st.Errors), Warnings: fileErrors(st.Warnings), Generations: []web.Generation{},
 	}
 	for _, g := range st.Generations {
@@ -144,6 +144,9 @@ func fileErrors(list []scripting.FileError) []web.FileError {
 
 // Reload reads scripts and configuration again.
 func (v *view) Reload(ctx context.Context) (web.Reloaded, error) { return v.reload(ctx) }
+
+// Back puts the scripts before in force again.
+func (v *view) Back(context.Context) (web.Reloaded, error) { return v.back() }
 
 // Draining tells whether new calls are refused.
 func (v *view) Draining() bool { return v.sip.Draining() }
