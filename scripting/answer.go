@@ -24,7 +24,8 @@ func headersField() field {
 func answerMethods() []function {
 	ok := okOrReason()
 	return []function{
-		{name: "ring", returns: ok, doc: "Lets the caller hear ringing (180). It does not take the call.", run: callRing},
+		{name: "ring", returns: ok, doc: "Lets the caller hear ringing (180). It does not take the call.",
+			example: "call:ring()\ncall:sleep(2)\ncall:answer()", run: callRing},
 		{name: "progress", params: []field{{"options?", "ProgressOptions", ""}}, returns: ok,
 			doc:     "Sends 183 with early media and returns when it has been played. It does not take the call: call:reject may follow.",
 			example: "call:progress{ play = \"not-available\" }\ncall:reject(480)", run: callProgress},

@@ -49,7 +49,7 @@ func responseClass() class {
 	return class{name: "Response", doc: "An answer to an HTTP request.",
 		fields: []field{{"status", "integer", ""}, {"headers", "table", "by name, in any case; several of a name are joined by a comma"}, {"body", "string", ""}},
 		methods: []function{{name: "json", returns: []field{{"value", "any", "or nil"}, {"error", "string?", "what is wrong"}},
-			doc: "Reads the body as JSON.", example: `local customer = response:json()`, run: responseJSON}}}
+			doc: "Reads the body as JSON.", example: "local response = http.get(\"https://crm.example.com/customers/17\")\nlocal customer = response and response:json()", run: responseJSON}}}
 }
 
 // responses are the metatables of an answer and of its headers; scripts cannot reach them.

@@ -27,7 +27,7 @@ func jsonModule() module {
 				params:  []field{{"text", "string", "JSON"}},
 				returns: []field{{"value", "any", "or nil and what is wrong"}},
 				doc:     "Reads JSON. `null` is nil.",
-				example: `local order, err = json.decode(body)`,
+				example: `local order, err = json.decode('{"id": 17, "paid": true}')`,
 				run:     jsonDecode,
 			},
 		},

@@ -79,6 +79,7 @@ func (a arguments) call() *b2bua.Call {
 
 func legHangup() function {
 	return function{name: "hangup", returns: okOrReason(), doc: "Ends the leg.",
+		example: `if leg:gather{ prompt = "press-1-to-take-it" } ~= "1" then leg:hangup() end`,
 		run: func(s *state, L *lua.LState) int {
 			a := method(L, "leg:hangup")
 			leg := a.receiver()

@@ -12,11 +12,12 @@ import (
 const levelInfo = slog.LevelInfo
 
 func logModule() module {
-	level := func(name string, level slog.Level, doc string) function {
+	level := func(name string, level slog.Level, doc, example string) function {
 		return function{
-			name:   name,
-			params: []field{{"message", "string", "what to write"}, {"fields?", "table", "more facts, by name"}},
-			doc:    doc,
+			example: example,
+			name:    name,
+			params:  []field{{"message", "string", "what to write"}, {"fields?", "table", "more facts, by name"}},
+			doc:     doc,
 			run: func(s *state, L *lua.LState) int {
 				a := args(L, "log."+name)
 				var fields *lua.LTable
@@ -28,16 +29,14 @@ func logModule() module {
 			},
 		}
 	}
-	info := level("info", slog.LevelInfo, "Writes a line to the server's log and to the call's timeline.")
-	info.example = `log.info("caller chose sales", { digit = "1" })`
 	return module{
 		name: "log",
 		doc:  "Lines for the server's log, which also appear in the call's timeline. `print` is `log.info`.",
 		functions: []function{
-			level("debug", slog.LevelDebug, "Writes a line that shows when the server logs at debug level."),
-			info,
-			level("warn", slog.LevelWarn, "Writes a warning."),
-			level("error", slog.LevelError, "Writes an error; the call goes on."),
+			level("debug", slog.LevelDebug, "Writes a line that shows when the server logs at debug level.", `log.debug("asked for opening hours")`),
+			level("info", slog.LevelInfo, "Writes a line to the server's log and to the call's timeline.", `log.info("caller chose sales", { digit = "1" })`),
+			level("warn", slog.LevelWarn, "Writes a warning.", `log.warn("nobody is registered for support", { waiting = 4 })`),
+			level("error", slog.LevelError, "Writes an error; the call goes on.", `log.error("the booking was not taken", { booking = 17 })`),
 		},
 	}
 }

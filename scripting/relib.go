@@ -60,7 +60,7 @@ func reModule() module {
 				name: "find", params: []field{text, expr, {"init?", "integer", "where to begin, 1 by default"}},
 				returns: []field{{"first", "integer?", "nil without a match"}, {"last", "integer?", ""}, {"...", "string?", "the groups"}},
 				doc:     "Finds where the first match lies, as string.find does.",
-				example: `local from, to = re.find(text, "[0-9]{4}")`,
+				example: `local from, to = re.find("room 1234", "[0-9]{4}") -- 6, 9`,
 				run:     reFind,
 			},
 			{

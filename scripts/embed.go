@@ -3,7 +3,8 @@ package scripts
 
 import "embed"
 
-// FS is the shipped folder: plugins, lib/, prompts/, spec/ and the definitions for editors.
+// FS is the shipped folder: plugins, lib/, prompts/, spec/ and, for editors, the definitions
+// and the settings of the Lua language server.
 //
-//go:embed *.lua lib prompts spec
+//go:embed *.lua .luarc.json lib prompts spec
 var FS embed.FS

@@ -38,6 +38,11 @@ function Call:header(name) end
 function Call:headers(name) end
 
 ---Lets the caller hear ringing (180). It does not take the call.
+---```lua
+---call:ring()
+---call:sleep(2)
+---call:answer()
+---```
 ---@return boolean? ok true, or nil
 ---@return string? reason why not, such as "hangup"
 function Call:ring() end
@@ -363,6 +368,9 @@ function Leg:say(text, options) end
 function Leg:send_dtmf(digits) end
 
 ---Ends the leg.
+---```lua
+---if leg:gather{ prompt = "press-1-to-take-it" } ~= "1" then leg:hangup() end
+---```
 ---@return boolean? ok true, or nil
 ---@return string? reason why not, such as "hangup"
 function Leg:hangup() end
@@ -523,7 +531,8 @@ local Response = {}
 
 ---Reads the body as JSON.
 ---```lua
----local customer = response:json()
+---local response = http.get("https://crm.example.com/customers/17")
+---local customer = response and response:json()
 ---```
 ---@return any value or nil
 ---@return string? error what is wrong
@@ -663,6 +672,9 @@ function LiveCall:whisper(...) end
 log = {}
 
 ---Writes a line that shows when the server logs at debug level.
+---```lua
+---log.debug("asked for opening hours")
+---```
 ---@param message string what to write
 ---@param fields? table more facts, by name
 function log.debug(message, fields) end
@@ -676,11 +688,17 @@ function log.debug(message, fields) end
 function log.info(message, fields) end
 
 ---Writes a warning.
+---```lua
+---log.warn("nobody is registered for support", { waiting = 4 })
+---```
 ---@param message string what to write
 ---@param fields? table more facts, by name
 function log.warn(message, fields) end
 
 ---Writes an error; the call goes on.
+---```lua
+---log.error("the booking was not taken", { booking = 17 })
+---```
 ---@param message string what to write
 ---@param fields? table more facts, by name
 function log.error(message, fields) end
@@ -734,7 +752,7 @@ function json.encode(value) end
 
 ---Reads JSON. `null` is nil.
 ---```lua
----local order, err = json.decode(body)
+---local order, err = json.decode('{"id": 17, "paid": true}')
 ---```
 ---@param text string JSON
 ---@return any value or nil and what is wrong
@@ -912,7 +930,7 @@ function re.match(text, expression) end
 
 ---Finds where the first match lies, as string.find does.
 ---```lua
----local from, to = re.find(text, "[0-9]{4}")
+---local from, to = re.find("room 1234", "[0-9]{4}") -- 6, 9
 ---```
 ---@param text string where to look
 ---@param expression string RE2 syntax

@@ -35,7 +35,16 @@ func (i *initCmd) Run(a *app) error {
 	if err := put("tandem.toml", config.Template()); err != nil {
 		return err
 	}
-	err := fs.WalkDir(scripts.FS, ".", func(name string, d fs.DirEntry, err error) error {
+	// The language server reads its settings in the folder that the editor has opened: this
+	// one, or scripts/.
+	settings, err := fs.ReadFile(scripts.FS, ".luarc.json")
+	if err != nil {
+		return err
+	}
+	if err := put(".luarc.json", settings); err != nil {
+		return err
+	}
+	err = fs.WalkDir(scripts.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,10 +17,14 @@ func TestInitCheckServe(t *testing.T) {
 	}
 	file := filepath.Join(dir, "tandem.toml")
 	mustContain(t, "init", stdout, "files written to "+dir, "tandem serve -c "+file)
-	for _, name := range []string{"tandem.toml", "scripts/50-main.lua"} {
+	for _, name := range []string{"tandem.toml", "scripts/50-main.lua", "scripts/tandem.d.lua", ".luarc.json", "scripts/.luarc.json"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			t.Error(err)
 		}
+	}
+	var editor map[string]any
+	if text, err := os.ReadFile(filepath.Join(dir, ".luarc.json")); err != nil || json.Unmarshal(text, &editor) != nil || editor["runtime.version"] != "Lua 5.1" {
+		t.Errorf(".luarc.json: %v, %v", err, editor)
 	}
 	code, stdout, stderr = command("check", "-c", file)
 	if code != 0 || stdout != "fine: "+file+", "+filepath.Join(dir, "scripts")+"\n" {
