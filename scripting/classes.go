@@ -83,6 +83,7 @@ func sourceClass() class {
 func hoursClass() class {
 	return class{name: "Hours", index: "[integer] string", doc: "Opening hours: a list such as `\"Mon-Fri 09:00-17:30\"`, and the zone they are in.", fields: []field{
 		{"zone?", "string", "such as Europe/London; the server's by default"},
+		{"holidays?", "string[]", "days that are closed: `2026-04-03`, or `12-25` of every year"},
 	}}
 }
 

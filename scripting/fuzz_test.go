@@ -44,7 +44,7 @@ func FuzzHours(f *testing.F) {
 		if err == nil && len(spans) == 0 {
 			t.Errorf("%q: no span and no error", text)
 		}
-		isOpen(spans, at)
+		isOpen(spans, []string{text}, at)
 	})
 }
 

@@ -3,6 +3,7 @@ package scripting
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -92,16 +93,34 @@ func parseClock(text string) (int, error) {
 	return h*60 + m, nil
 }
 
-// isOpen tells whether a moment, in the zone it carries, lies in one of the spans.
-func isOpen(spans []openSpan, t time.Time) bool {
+// checkHoliday wants a day of one year, "2026-04-03", or of every year, "12-25".
+func checkHoliday(day string) error {
+	_, err := time.Parse(time.DateOnly, day)
+	if len(day) == len("12-25") {
+		_, err = time.Parse(time.DateOnly, "2024-"+day) // a leap year
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not a day such as 2026-04-03, or 12-25 for every year", day)
+	}
+	return nil
+}
+
+func isHoliday(days []string, t time.Time) bool {
+	return slices.Contains(days, t.Format(time.DateOnly)) || slices.Contains(days, t.Format("01-02"))
+}
+
+// isOpen tells whether a moment, in the zone it carries, lies in one of the spans and not on
+// a holiday. What begins before midnight goes on into a holiday.
+func isOpen(spans []openSpan, holidays []string, t time.Time) bool {
 	minute := t.Hour()*60 + t.Minute()
 	yesterday := (t.Weekday() + 6) % 7
+	today, before := !isHoliday(holidays, t), !isHoliday(holidays, t.AddDate(0, 0, -1))
 	for _, s := range spans {
 		overnight := s.to <= s.from
-		if s.day == t.Weekday() && minute >= s.from && (minute < s.to || overnight) {
+		if today && s.day == t.Weekday() && minute >= s.from && (minute < s.to || overnight) {
 			return true
 		}
-		if overnight && s.day == yesterday && minute < s.to {
+		if before && overnight && s.day == yesterday && minute < s.to {
 			return true
 		}
 	}

@@ -57,6 +57,9 @@ func TestModules(t *testing.T) {
 		{`time.hours{}`, "false"},
 		{`select(2, pcall(time.hours, { "Mon-Fry 9:00-10:00" }))`, `time.hours: "Mon-Fry 9:00-10:00": "Fry" is not a day such as Mon`},
 		{`select(2, pcall(time.hours, { "Mon 9-10" }))`, `time.hours: "Mon 9-10": "9" is not a time of day such as 09:30`},
+		{`time.hours{ "Mon-Sun", holidays = { "02-29" } }`, "true"},
+		{`select(2, pcall(time.hours, { holidays = { "25.12." } }))`, `time.hours: holidays: "25.12." is not a day such as 2026-04-03, or 12-25 for every year`},
+		{`select(2, pcall(time.hours, { holidays = "12-25" }))`, "time.hours: holidays must be a list of days, got string"},
 		{`select(2, pcall(time.hours, { zon = "UTC" }))`, `time.hours: unknown option "zon" (did you mean zone?)`},
 		// log does not fail, whatever it is given
 		{`select("#", log.info("hello", { a = 1, b = {}, c = print }))`, "0"},
@@ -259,8 +262,22 @@ func TestHours(t *testing.T) {
 			t.Fatal(err)
 		}
 		spans, err := parseHours(tt.hours)
-		if err != nil || isOpen(spans, at) != tt.want {
+		if err != nil || isOpen(spans, nil, at) != tt.want {
 			t.Errorf("%q at %s: %v, %v; want %v", tt.hours, tt.at, !tt.want, err, tt.want)
+		}
+	}
+	spans, err := parseHours("Mon-Sun 22:00-02:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holidays := []string{"2026-11-24", "12-25"}
+	for at, want := range map[string]bool{
+		"2026-11-23 23:00": true, "2026-11-24 01:00": true, "2026-11-24 23:00": false, "2026-11-25 01:00": false, "2026-11-25 23:00": true,
+		"2026-12-25 23:00": false, "2027-12-25 23:00": false, "2027-11-24 23:00": true,
+	} {
+		moment, err := time.ParseInLocation("2006-01-02 15:04", at, london)
+		if err != nil || isOpen(spans, holidays, moment) != want {
+			t.Errorf("a holiday, at %s: %v, %v; want %v", at, !want, err, want)
 		}
 	}
 	for _, bad := range []string{"", "Mon Tue 09:00-10:00", "Mon 25:00-26:00", "Mon 09:00", "M 09:00-10:00", "Mon 09:60-10:00", "x"} {

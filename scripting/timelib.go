@@ -20,8 +20,8 @@ func timeModule() module {
 				example: `local hour = time.format(time.now(), "%H", "Europe/London")`, run: timeFormat},
 			{name: "hours", params: []field{{"hours", "Hours", "opening hours, and their zone"}},
 				returns: []field{{"open", "boolean", ""}},
-				doc:     "Tells whether it is within the hours named. A span that ends before it begins reaches into the next day.",
-				example: "if not time.hours{ \"Mon-Fri 09:00-17:30\", \"Sat 10:00-12:00\", zone = \"Europe/London\" } then\n  return call:play(\"closed\")\nend",
+				doc:     "Tells whether it is within the hours named, and no holiday. A span that ends before it begins reaches into the next day.",
+				example: "if not time.hours{ \"Mon-Fri 09:00-17:30\", \"Sat 10:00-12:00\", zone = \"Europe/London\", holidays = { \"12-25\", \"2026-04-03\" } } then\n  return call:play(\"closed\")\nend",
 				run:     timeHours},
 		},
 	}
@@ -29,6 +29,23 @@ func timeModule() module {
 
 func timeNow(s *state, L *lua.LState) int {
 	return push(L, lua.LNumber(float64(s.now().UnixMicro())/1e6))
+}
+
+// holidays reads days on which nobody is there.
+func (a arguments) holidays(v lua.LValue) []string {
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		a.wrong("holidays", "a list of days", v)
+	}
+	var days []string
+	for i := 1; i <= t.Len(); i++ {
+		day := t.RawGetInt(i).String()
+		if err := checkHoliday(day); err != nil {
+			a.fail("holidays: %s", err)
+		}
+		days = append(days, day)
+	}
+	return days
 }
 
 // zone loads a time zone by its name.
@@ -57,9 +74,12 @@ func timeHours(s *state, L *lua.LState) int {
 	t := a.table(1, "hours")
 	loc := time.Local
 	var spans []openSpan
+	var holidays []string
 	t.ForEach(func(k, v lua.LValue) {
 		text, isText := v.(lua.LString)
 		switch {
+		case k == lua.LString("holidays"):
+			holidays = a.holidays(v)
 		case !isText:
 			a.wrong("each entry of hours", "a string", v)
 		case k == lua.LString("zone"):
@@ -71,8 +91,8 @@ func timeHours(s *state, L *lua.LState) int {
 			}
 			spans = append(spans, span...)
 		default:
-			a.fail("unknown option %q%s", k.String(), didYouMean(k.String(), []string{"zone"}))
+			a.fail("unknown option %q%s", k.String(), didYouMean(k.String(), []string{"zone", "holidays"}))
 		}
 	})
-	return push(L, lua.LBool(isOpen(spans, s.now().In(loc))))
+	return push(L, lua.LBool(isOpen(spans, holidays, s.now().In(loc))))
 }

@@ -497,6 +497,7 @@ function Leg:header(name) end
 ---Opening hours: a list such as `"Mon-Fri 09:00-17:30"`, and the zone they are in.
 ---@class Hours
 ---@field zone? string such as Europe/London; the server's by default
+---@field holidays? string[] days that are closed: `2026-04-03`, or `12-25` of every year
 ---@field [integer] string
 
 ---What a file of scripts/ returns.
@@ -971,9 +972,9 @@ function time.now() end
 ---@return string text
 function time.format(seconds, format, zone) end
 
----Tells whether it is within the hours named. A span that ends before it begins reaches into the next day.
+---Tells whether it is within the hours named, and no holiday. A span that ends before it begins reaches into the next day.
 ---```lua
----if not time.hours{ "Mon-Fri 09:00-17:30", "Sat 10:00-12:00", zone = "Europe/London" } then
+---if not time.hours{ "Mon-Fri 09:00-17:30", "Sat 10:00-12:00", zone = "Europe/London", holidays = { "12-25", "2026-04-03" } } then
 ---  return call:play("closed")
 ---end
 ---```

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Speaks every line of prompts.txt (name, tab, text) into NAME.wav: 16 kHz,
-# mono, 16 bits, silence trimmed, speech at -20 dBFS RMS with its peak below
+# Speaks every line of prompts.txt and applications.txt (name, tab, text) into
+# NAME.wav: 16 kHz, those of the applications 8 kHz since they are many; mono,
+# 16 bits, silence trimmed, speech at -20 dBFS RMS with its peak below
 # -1 dBFS. Needs flite and sox (Debian: apt-get install flite sox).
 #
 #   make.sh [NAME…]    only these prompts; without a name, all of them
@@ -25,12 +26,12 @@ level() {
 }
 
 speak() {
-  local name=$1 text=$2 rms peak gain
+  local name=$1 text=$2 rate=$3 rms peak gain
   flite -voice "$voice" --setf duration_stretch="$stretch" -t "$text" -o "$work/raw.wav"
   mkdir -p "$(dirname "$name")"
   # Below 80 Hz is only offset and rumble. What is quieter than -50 dB at
   # either end is silence; the pauses inside stay.
-  sox "$work/raw.wav" -r 16000 -c 1 -b 16 "$work/cut.wav" highpass 80 \
+  sox "$work/raw.wav" -r "$rate" -c 1 -b 16 "$work/cut.wav" highpass 80 \
     silence 1 0.01 -50d reverse silence 1 0.01 -50d reverse
   read -r rms peak < <(level "$work/cut.wav")
   gain=$(awk -v rms="$rms" -v peak="$peak" -v target="$target" -v ceiling="$ceiling" \
@@ -41,8 +42,16 @@ speak() {
   printf '%-24s rms %6s dBFS  peak %6s dBFS\n' "$name" "$rms" "$peak"
 }
 
-while IFS=$'\t' read -r name text; do
-  case "$name" in '' | '#'*) continue ;; esac
-  if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
-  speak "$name" "$text"
-done <prompts.txt
+# all LIST RATE [NAME…]
+all() {
+  local list=$1 rate=$2 name text
+  shift 2
+  while IFS=$'\t' read -r name text; do
+    case "$name" in '' | '#'*) continue ;; esac
+    if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+    speak "$name" "$text" "$rate"
+  done <"$list"
+}
+
+all prompts.txt 16000 "$@"
+all applications.txt 8000 "$@"

@@ -24,10 +24,13 @@ const (
 	maxPeak   = -0.9
 )
 
-// listed are the names in prompts.txt.
-func listed(t *testing.T) []string {
+// lists are the files that name the sounds, with the rate of those.
+func lists() map[string]int { return map[string]int{"prompts.txt": 16000, "applications.txt": 8000} }
+
+// listed are the names in a list.
+func listed(t *testing.T, list string) []string {
 	t.Helper()
-	text, err := os.ReadFile("prompts.txt")
+	text, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +41,24 @@ func listed(t *testing.T) []string {
 			continue
 		}
 		if !ok || said == "" {
-			t.Errorf("prompts.txt: %q has no text after a tab", name)
+			t.Errorf("%s: %q has no text after a tab", list, name)
 		}
 		names = append(names, name)
 	}
 	if len(names) == 0 {
-		t.Fatal("prompts.txt names nothing")
+		t.Fatal(list + " names nothing")
 	}
 	return names
 }
 
 func TestEveryLineHasItsSound(t *testing.T) {
-	for _, name := range listed(t) {
+	for list, rate := range lists() {
+		sounds(t, listed(t, list), rate)
+	}
+}
+
+func sounds(t *testing.T, names []string, rate int) {
+	for _, name := range names {
 		b, err := os.ReadFile(name + ".wav")
 		if err != nil {
 			t.Errorf("%v (make prompts speaks it)", err)
@@ -60,8 +69,8 @@ func TestEveryLineHasItsSound(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if audio.Rate != 16000 {
-			t.Errorf("%s: %d Hz, want 16000", name, audio.Rate)
+		if audio.Rate != rate {
+			t.Errorf("%s: %d Hz, want %d", name, audio.Rate, rate)
 		}
 		// Bytes 22 and 34 of the header that make.sh writes: channels and bits.
 		if c, bits := binary.LittleEndian.Uint16(b[22:]), binary.LittleEndian.Uint16(b[34:]); c != 1 || bits != 16 {
@@ -82,8 +91,13 @@ func TestEveryLineHasItsSound(t *testing.T) {
 
 func TestEverySoundHasItsLine(t *testing.T) {
 	known := map[string]bool{}
-	for _, name := range listed(t) {
-		known[name] = true
+	for list := range lists() {
+		for _, name := range listed(t, list) {
+			if known[name] {
+				t.Errorf("%s is named twice", name)
+			}
+			known[name] = true
+		}
 	}
 	files, err := filepath.Glob("*.wav")
 	if err != nil {
@@ -91,7 +105,7 @@ func TestEverySoundHasItsLine(t *testing.T) {
 	}
 	for _, f := range files {
 		if !known[strings.TrimSuffix(f, ".wav")] {
-			t.Errorf("%s has no line in prompts.txt: nobody can make it again", f)
+			t.Errorf("%s has no line in a list: nobody can make it again", f)
 		}
 	}
 }
@@ -99,8 +113,14 @@ func TestEverySoundHasItsLine(t *testing.T) {
 // played finds the sounds that a script names in the places where one can stand.
 var played = regexp.MustCompile(`(?:[:.]play\(\s*|\b(?:prompt|invalid|play|ringback)\s*=\s*|hold_music\(\s*)"([^":/]+)"`)
 
+// tabled is an application's table of prompts, quoted a name in it.
+var (
+	tabled = regexp.MustCompile(`(?s)\bprompts = \{.*?\}`)
+	quoted = regexp.MustCompile(`"([^":/]+)"`)
+)
+
 func TestShippedScriptsPlayWhatIsThere(t *testing.T) {
-	found := 0
+	looked := 0
 	for _, pattern := range []string{"../*.lua", "../lib/*.lua"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
@@ -111,18 +131,22 @@ func TestShippedScriptsPlayWhatIsThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range played.FindAllStringSubmatch(string(text), -1) {
+			found := played.FindAllStringSubmatch(string(text), -1)
+			for _, table := range tabled.FindAllString(string(text), -1) {
+				found = append(found, quoted.FindAllStringSubmatch(table, -1)...)
+			}
+			for _, m := range found {
 				if m[1] == "none" || strings.HasSuffix(f, ".d.lua") {
 					continue
 				}
-				found++
+				looked++
 				if _, err := os.Stat(m[1] + ".wav"); err != nil {
 					t.Errorf("%s plays %q: %v", f, m[1], err)
 				}
 			}
 		}
 	}
-	if found == 0 {
+	if looked == 0 {
 		t.Error("no shipped script plays anything: this test looks at nothing")
 	}
 }

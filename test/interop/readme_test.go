@@ -78,16 +78,33 @@ func TestScriptOfTheREADME(t *testing.T) {
 	expect(t, call, "released_by", "script")
 }
 
-// TestScriptsOfTheDocs: every piece of Lua on the page about scripts compiles and
-// passes the linter.
+// TestScriptsOfTheDocs: every piece of Lua on the page about scripts and on those about the
+// applications compiles and passes the linter, and specs hold.
 func TestScriptsOfTheDocs(t *testing.T) {
 	t.Parallel()
+	apps, err := filepath.Glob(filepath.Join("..", "..", "docs", "apps", "*.md"))
+	if err != nil || len(apps) == 0 {
+		t.Fatalf("no pages about applications: %v", err)
+	}
+	pages := []string{filepath.Join("docs", "scripts.md")}
+	for _, page := range apps {
+		pages = append(pages, filepath.Join("docs", "apps", filepath.Base(page)))
+	}
+	for _, page := range pages {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			checkPage(t, page)
+		})
+	}
+}
+
+func checkPage(t *testing.T, page string) {
 	s := &server{dir: t.TempDir()}
 	dir := filepath.Join(s.dir, "scripts")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for i, piece := range blocks(t, filepath.Join("docs", "scripts.md"), "lua") {
+	for i, piece := range blocks(t, page, "lua") {
 		if strings.HasPrefix(piece, "describe(") { // a spec, of the shipped scripts
 			alone := &server{dir: t.TempDir()}
 			writeFile(t, filepath.Join(alone.dir, "docs_spec.lua"), piece)
@@ -96,7 +113,7 @@ func TestScriptsOfTheDocs(t *testing.T) {
 			}
 			continue
 		}
-		if !strings.HasPrefix(piece, "return {") {
+		if !regexp.MustCompile(`(?m)^return \{`).MatchString(piece) {
 			piece = "return { on_call = function(call)\n" + piece + "end }\n"
 		}
 		writeFile(t, filepath.Join(dir, fmt.Sprintf("%02d.lua", i)), piece)
