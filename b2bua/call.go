@@ -21,13 +21,22 @@ type Address struct{ User, Host, Display, URI string }
 
 // Source is where a call came from.
 type Source struct {
-	IP        netip.Addr
+	IP        netip.Addr // not valid for a call of our own
 	Port      int
-	Transport string // udp, tcp, …
+	Transport string // udp, tcp, …; of a call of our own what began it: api, script
 }
 
-// Call is one inbound call and all that is done for it. One goroutine owns its state and
-// takes events from a mailbox; exported methods may be called from anywhere.
+// String is transport:address:port, or what began a call of our own.
+func (s Source) String() string {
+	if !s.IP.IsValid() {
+		return s.Transport
+	}
+	return s.Transport + ":" + netip.AddrPortFrom(s.IP, uint16(s.Port)).String()
+}
+
+// Call is one call that came in, or that Originate began, and all that is done for it. One
+// goroutine owns its state and takes events from a mailbox; exported methods may be called
+// from anywhere.
 type Call struct {
 	server *Server
 	log    *slog.Logger
@@ -43,6 +52,10 @@ type Call struct {
 	source   Source
 	started  time.Time
 	depth    int // calls to ourselves that led here
+
+	originated bool          // nobody has called: we call its first leg
+	answersFor auth.Identity // who a call to ourselves comes from, where that is not identity
+	party      *Address      // whom we have called, where that is who calls from then on; nil: from
 
 	box  *mailbox
 	done chan struct{} // closed when the caller's leg has ended
@@ -77,6 +90,8 @@ type Call struct {
 	broken       bool   // a panic has ended it
 	wantsSilence bool   // a script watches for the caller's silence
 	recording    string // below the recordings folder, a line each
+	outcome      State  // of an origination that nobody has answered
+	limit        clock.Timer
 }
 
 // Side is who ended something.
@@ -125,11 +140,12 @@ func (c *Call) Number() string {
 	return c.shared.number
 }
 
-// Header returns the first value of a header of the INVITE.
-func (c *Call) Header(name string) (string, bool) { return headerOf(c.invite, name) }
+// Header returns the first value of a header of the caller's INVITE, or of the answer of whom
+// we have called.
+func (c *Call) Header(name string) (string, bool) { return c.first.Header(name) }
 
-// Headers returns all values of a header of the INVITE.
-func (c *Call) Headers(name string) []string { return headersOf(c.invite, name) }
+// Headers returns all values of such a header.
+func (c *Call) Headers(name string) []string { return c.first.headers(name) }
 
 // SetVars replaces what the record keeps as JSON in vars.
 func (c *Call) SetVars(v map[string]any) {
@@ -278,7 +294,7 @@ func (c *Call) end(by Side, f *Failure) {
 	}
 	if !c.gone() {
 		c.released(by)
-		if c.caller.state == legAnswered {
+		if c.caller.state == legAnswered || !c.caller.inbound() {
 			c.caller.hangup(0)
 		} else {
 			c.caller.refuse(f, nil)
@@ -302,6 +318,9 @@ func (c *Call) released(by Side) {
 func (c *Call) callerEnded() {
 	c.state.Store(StateEnded)
 	c.times.end = c.clock.Now()
+	if c.limit != nil {
+		c.limit.Stop()
+	}
 	close(c.done)
 	for _, l := range c.legs {
 		if l != c.caller && !c.transferring(l) {

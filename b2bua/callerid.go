@@ -22,7 +22,11 @@ func (l *Leg) trunkConfig() *trunk.Config {
 // configuration does, else the caller as it names itself.
 func (l *Leg) shown(o DialOptions) (number, display string) {
 	c, cfg := l.call(), l.trunkConfig()
-	number, display = c.from.User, c.from.Display
+	who := c.from
+	if c.party != nil && l.role != "a" {
+		who = *c.party
+	}
+	number, display = who.User, who.Display
 	if cfg != nil && cfg.CallerID != "" {
 		number = cfg.CallerID
 	}

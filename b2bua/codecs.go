@@ -23,7 +23,7 @@ func (l *Leg) codecs() []string {
 // likeTheCaller puts the caller's codecs first in the leg's offer, so that the two may end up
 // with one and nothing has to be transcoded. A script that names codecs has its own order.
 func (l *Leg) likeTheCaller() {
-	if len(l.dialling.opts.Codecs) > 0 {
+	if len(l.dialling.opts.Codecs) > 0 || l.dialling.first {
 		return
 	}
 	caller := l.call().caller

@@ -55,6 +55,7 @@ type dialling struct {
 	over    bool
 
 	as         *auth.Identity // who a call to ourselves comes from; nil: the caller
+	first      bool           // of an origination: who answers takes the caller's place
 	onProgress func(l *Leg, code int, hasMedia bool)
 
 	early    *Leg // whose early media the caller hears
@@ -299,7 +300,18 @@ func (d *dialling) won(l *Leg) {
 		d.c.join(d.o, l, d.opts)
 		return
 	}
+	if d.first {
+		d.c.pickedUp(l, d.opts.Max)
+	}
 	d.c.finish(d.o, l, nil)
+}
+
+// role of the legs that the attempt makes.
+func (d *dialling) role() string {
+	if d.first {
+		return "a"
+	}
+	return "b"
 }
 
 // completedElsewhere keeps a phone from showing a missed call (RFC 3326 §2).

@@ -11,7 +11,7 @@ import (
 // Hangup ends this leg: BYE, or CANCEL while it rings.
 func (l *Leg) Hangup(ctx context.Context) error {
 	c := l.home
-	if l.inbound() {
+	if l == c.first {
 		return c.Hangup(ctx, 0)
 	}
 	return c.command(ctx, func(o *op) {

@@ -3,7 +3,6 @@ package b2bua
 import (
 	"cmp"
 	"encoding/json"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -75,7 +74,7 @@ func (c *Call) record() *store.Call {
 		ID: c.id, LinkedID: c.LinkedID(), Node: c.server.o.Node, Direction: c.direction(),
 		FromUser: c.from.User, FromHost: c.from.Host, FromDisplay: c.from.Display,
 		ToUser: c.calledNumber(), ToHost: c.invite.Recipient.Host,
-		Source:   c.source.Transport + ":" + netip.AddrPortFrom(c.source.IP, uint16(c.source.Port)).String(),
+		Source:   c.source.String(),
 		AuthUser: c.identity.User, Trunk: c.trunkName(),
 		StartMS: c.started.UnixMilli(), RingMS: c.ms(c.times.ring), AnswerMS: c.ms(c.times.answer), EndMS: c.ms(c.times.end),
 		Recording: c.recording,
@@ -105,6 +104,9 @@ func (c *Call) finishRecord() {
 	r.State, r.SIPCode, r.ReleasedBy = string(stateOf(a.rec.code)), int64(a.rec.code), string(c.releasedBy)
 	r.DurationMS = r.EndMS - r.StartMS
 	first := c.times.ring
+	if c.outcome != "" {
+		r.State = string(c.outcome)
+	}
 	if !c.times.answer.IsZero() {
 		r.State, r.SIPCode = store.StateAnswered, 200
 		r.BillableMS = r.EndMS - r.AnswerMS

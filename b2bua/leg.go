@@ -153,12 +153,13 @@ func (l *Leg) Seq() int { return l.seq }
 // Target is what was dialled to make this leg; empty for the caller's.
 func (l *Leg) Target() string { return l.target }
 
-// name is how log lines and the timeline call the leg: a, b1, b2…
+// name is how log lines and the timeline call the leg: a, b1, b2…; a1 and so on are others that
+// an origination has tried.
 func (l *Leg) name() string {
-	if l.role == "a" {
+	if l.role == "a" && l.seq == 0 {
 		return "a"
 	}
-	return "b" + strconv.Itoa(l.seq)
+	return l.role + strconv.Itoa(l.seq)
 }
 
 // pending reports whether an ended leg still owes or awaits a message: a 2xx may cross our
@@ -169,23 +170,29 @@ func (l *Leg) pending() bool {
 
 // Header returns the first value of a header of the INVITE (caller) or of the answer.
 func (l *Leg) Header(name string) (string, bool) {
+	if values := l.headers(name); len(values) > 0 {
+		return values[0], true
+	}
+	return "", false
+}
+
+// headers are all values of such a header.
+func (l *Leg) headers(name string) []string {
 	if l.inbound() {
-		return headerOf(l.server.Request(), name)
+		return headersOf(l.server.Request(), name)
 	}
-	v, err := await[*string](context.Background(), l.home, nil, func(o *op) {
-		c := l.call()
-		if l.answerer.Response != nil {
-			if s, ok := headerOf(l.answerer.Response, name); ok {
-				c.finish(o, &s, nil)
-				return
-			}
+	values, _ := await[[]string](context.Background(), l.home, nil, func(o *op) {
+		from := l
+		if l.callID == "" {
+			from = l.now() // it stood for whoever would answer
 		}
-		c.finish(o, (*string)(nil), nil)
+		var values []string
+		if from.answerer.Response != nil {
+			values = headersOf(from.answerer.Response, name)
+		}
+		l.home.finish(o, values, nil)
 	})
-	if err != nil || v == nil {
-		return "", false
-	}
-	return *v, true
+	return values
 }
 
 // ended runs once when the leg is over: media closes, its statistics stay.

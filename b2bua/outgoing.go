@@ -16,7 +16,7 @@ import (
 // newLeg makes the leg of one branch.
 func (c *Call) newLeg(d *dialling, b branch) *Leg {
 	b.place(c.clock.Now())
-	l := &Leg{role: "b", seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow,
+	l := &Leg{role: d.role(), seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow,
 		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
 	if b.uri.Host != "" {
 		l.remote = b.uri.String()

@@ -318,7 +318,7 @@ func (d *dialling) identity() auth.Identity {
 	if d.as != nil {
 		return *d.as
 	}
-	return d.c.identity
+	return d.c.answerable()
 }
 
 // party is who the far end of the leg is, as far as we know.

@@ -121,7 +121,7 @@ func checkTrunkTarget(rest string) bool {
 func (c *Call) outboundTrunk() string {
 	name := ""
 	for _, l := range c.legs {
-		if l.trunk == nil || l.role == "a" {
+		if l.trunk == nil || l.role == "a" && !c.originated {
 			continue
 		}
 		name = l.trunk.Name()
