@@ -27,9 +27,9 @@ type Origination struct {
 	Parent *Call
 	// By stands as the transport of Call.Source where there is no parent: "api", "script".
 	By string
-	// Screen may change how it is dialled, in the call's own goroutine, before anybody rings;
-	// nil: nothing to ask. Its error ends the call.
-	Screen func(ctx context.Context, c *Call, dial *DialOptions) error
+	// Screen may change how the targets are dialled, in the call's own goroutine, before anybody
+	// rings; nil: nothing to ask. Its error ends the call.
+	Screen func(ctx context.Context, c *Call, targets []string, dial *DialOptions) error
 	// Handler serves the call once somebody has answered.
 	Handler Handler
 }
@@ -142,7 +142,7 @@ func onlyUser(targets []string) string {
 // callOut is the handler of such a call: it reaches somebody, and hands the call on.
 func (c *Call) callOut(ctx context.Context, groups [][]branch, o Origination) error {
 	if o.Screen != nil {
-		if err := o.Screen(ctx, c, &o.Dial); err != nil {
+		if err := o.Screen(ctx, c, o.Targets, &o.Dial); err != nil {
 			return err
 		}
 		var err error
@@ -209,4 +209,41 @@ func (c *Call) unreached(err error) {
 	c.released(by)
 	c.outcome = f.State
 	c.caller.ended(f.Code, f.Reason)
+}
+
+// Enter is a Handler that hands the answered party to the server's own, as if it had dialled
+// number.
+func Enter(number string) Handler {
+	return handler(func(ctx context.Context, c *Call) error {
+		err := c.Route(ctx, number)
+		if errors.Is(err, ErrNotTaken) {
+			c.Note("script", "nobody takes a call to "+number)
+			return nil
+		}
+		return err
+	})
+}
+
+// Connect is a Handler that bridges the answered party with whoever of targets answers. screen
+// is asked before, as in Origination; it may be nil.
+func Connect(targets []string, dial DialOptions, screen func(ctx context.Context, c *Call, targets []string, dial *DialOptions) error) Handler {
+	return handler(func(ctx context.Context, c *Call) error {
+		if screen != nil {
+			if err := screen(ctx, c, targets, &dial); err != nil {
+				return err
+			}
+		}
+		_, err := c.BridgeTo(ctx, targets, dial)
+		return err
+	})
+}
+
+// CheckTargets finds what is wrong with how targets are written: ErrTarget.
+func (s *Server) CheckTargets(targets []string) error {
+	for _, t := range targets {
+		if _, err := s.branches(t); err != nil {
+			return fmt.Errorf("%w: %w", ErrTarget, err)
+		}
+	}
+	return nil
 }

@@ -64,8 +64,8 @@ func (c *Call) Transfer(ctx context.Context, target, leg string) error {
 	})
 }
 
-// ErrTarget says that a transfer names no target or leg that there could be.
-var ErrTarget = errors.New("transfer")
+// ErrTarget says that a transfer or an origination names no target or leg that there could be.
+var ErrTarget = errors.New("cannot be dialled")
 
 // begin makes t the transfer under way. While it lasts the bridge does not end with by.
 func (c *Call) begin(t *transfer) {
