@@ -71,7 +71,7 @@ func (s *Server) newOrigination(o Origination) (*Call, error) {
 	if len(o.Targets) == 0 {
 		return nil, fmt.Errorf("%w: no target given", ErrTarget)
 	}
-	to := s.partyOf(o.Targets[0])
+	to := s.PartyOf(o.Targets[0])
 	c := &Call{server: s, started: s.o.Clock.Now(), id: newID(), to: to, dialled: to.User, originated: true, identity: auth.Identity{Trusted: true},
 		box: newMailbox(), done: make(chan struct{}), ops: map[*op]struct{}{}, source: Source{Transport: o.By}}
 	c.from = s.nameOf(cmp.Or(o.Dial.From, o.Seen))
@@ -111,8 +111,8 @@ func (s *Server) nameOf(number string) Address {
 	return Address{User: number, Host: host, URI: u.String()}
 }
 
-// partyOf is who a target leads to.
-func (s *Server) partyOf(target string) Address {
+// PartyOf is who a target leads to.
+func (s *Server) PartyOf(target string) Address {
 	kind, rest, _ := strings.Cut(target, ":")
 	switch kind {
 	case "trunk":
@@ -142,12 +142,13 @@ func onlyUser(targets []string) string {
 // callOut is the handler of such a call: it reaches somebody, and hands the call on.
 func (c *Call) callOut(ctx context.Context, groups [][]branch, o Origination) error {
 	if o.Screen != nil {
-		if err := o.Screen(ctx, c, o.Targets, &o.Dial); err != nil {
-			return err
+		err := o.Screen(ctx, c, o.Targets, &o.Dial)
+		if err == nil {
+			groups, err = c.prepare(o.Targets, o.Dial)
 		}
-		var err error
-		if groups, err = c.prepare(o.Targets, o.Dial); err != nil {
-			return err
+		if err != nil {
+			c.box.post(do(func(c *Call) { c.unreached(err) }))
+			return nil
 		}
 	}
 	opts := o.Dial

@@ -109,6 +109,8 @@ local function payer(call, guard)
     end
   elseif guard.trusted then
     return "trusted"
+  elseif call.source.transport == "api" or call.source.transport == "script" then
+    return call.source.transport -- a call of our own, on behalf of no other
   end
 end
 

@@ -48,7 +48,11 @@ func (a *API) dispatch(m methods) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
-		a.reply(w, r, http.StatusOK, body)
+		code := http.StatusOK
+		if b, ok := body.(interface{ status() int }); ok {
+			code = b.status()
+		}
+		a.reply(w, r, code, body)
 	})
 }
 

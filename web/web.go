@@ -40,6 +40,8 @@ type Calls interface {
 	// Transfer connects the party of a leg, "a" or "b", with another target and returns when
 	// that has answered. Its errors are *Error.
 	Transfer(ctx context.Context, id, to, leg string) error
+	// Originate begins a call of our own and returns its id at once. Its errors are *Error.
+	Originate(ctx context.Context, o Origination) (id string, err error)
 }
 
 // Scripts are the Lua plugins and, as they are reloaded with it, the configuration.
@@ -100,7 +102,7 @@ func (a *API) routes() {
 	open("/readyz", methods{"GET": a.readyz})
 
 	guarded("/status", methods{"GET": a.status})
-	guarded("/calls", methods{"GET": a.listCalls})
+	guarded("/calls", methods{"GET": a.listCalls, "POST": a.originate})
 	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})
 	guarded("/calls/{id}/transfer", methods{"POST": a.transferCall})
 	guarded("/scripts", methods{"GET": a.scripts})

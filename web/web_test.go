@@ -54,6 +54,13 @@ func (e *exchange) Transfer(_ context.Context, _, to, leg string) error {
 	return nil
 }
 
+func (e *exchange) Originate(_ context.Context, o web.Origination) (string, error) {
+	if o.To[0] == "user:full" {
+		return "", &web.Error{Code: 503, Message: "no room for another call"}
+	}
+	return "c9", nil
+}
+
 func (e *exchange) Scripts() web.ScriptsStatus                   { return web.ScriptsStatus{Generation: 3} }
 func (e *exchange) Registrations() []web.Registration            { return nil }
 func (e *exchange) Bans() []web.Ban                              { return []web.Ban{{Source: "2001:db8::/64", Failures: 5}} }

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +72,7 @@ func callView(c b2bua.Snapshot, now time.Time) web.Call {
 		ID: c.ID, LinkedID: c.LinkedID, State: fmt.Sprint(c.State),
 		FromUser: c.From.User, FromHost: c.From.Host, FromDisplay: c.From.Display, ToUser: c.To.User, ToHost: c.To.Host,
 		Number: c.Number, AuthUser: c.User, Trunk: c.Trunk, Script: c.Script, Generation: c.Generation,
-		Source:  c.Source.Transport + ":" + net.JoinHostPort(c.Source.IP.String(), strconv.Itoa(c.Source.Port)),
+		Source:  c.Source.String(),
 		StartMS: c.Started.UnixMilli(), AnswerMS: optionalMS(c.Answered), DurationMS: max(0, now.Sub(c.Started).Milliseconds()),
 		Legs: []web.Leg{},
 	}
