@@ -50,6 +50,7 @@ type Engine struct {
 	fetched *fetchedSounds
 	panics  panics
 	hangups hangups
+	serving serving
 
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]

@@ -33,6 +33,7 @@ type state struct {
 
 	// baton is held by the one function that runs Lua; it is given up while a host function blocks.
 	baton sync.Mutex
+	waits []*pendingWait // that go on now; guarded by the baton
 
 	busy      string // why nothing may block now, or ""
 	coroutine int    // how deep coroutines resume each other
@@ -72,11 +73,17 @@ func newState(ctx context.Context, e *Engine, g *generation, call *callObject) *
 	})
 	s.L.SetContext(s.ctx)
 	e.builtin.open(s.L)
+	if call != nil {
+		e.serving.add(s)
+	}
 	return s
 }
 
 // close ends the state; nothing of it may be used afterwards.
 func (s *state) close() {
+	if s.call != nil {
+		s.engine.serving.remove(s)
+	}
 	s.cancel(nil)
 	s.meter.stop()
 	s.engine.guard.forget(s)
@@ -168,9 +175,11 @@ func (s *state) block(L *lua.LState, name string, fn func(ctx context.Context)) 
 		s.call.beforeWait(s)
 	}
 	s.meter.pause()
+	w := s.beginWait(L, name)
 	s.baton.Unlock()
 	defer func() {
 		s.baton.Lock()
+		s.endWait(w)
 		s.meter.start()
 		if s.call != nil {
 			s.call.afterWait(s)

@@ -22,6 +22,28 @@ type Call struct {
 	AnswerMS    *int64 `json:"answer_ms"`   // null until then
 	DurationMS  int64  `json:"duration_ms"` // since the start
 	Legs        []Leg  `json:"legs"`
+
+	// Only when one call is asked for.
+	ScriptState string    `json:"script_state,omitempty"` // running, waiting
+	Waiting     []Waiting `json:"waiting,omitempty"`      // what its script waits for
+}
+
+// Waiting is a function of a script that waits, such as for a key or for the end of a bridge.
+type Waiting struct {
+	In       string  `json:"in"`       // what waits: call:gather
+	Script   string  `json:"script"`   // the file that called it
+	Line     int     `json:"line"`     // of that file
+	Function string  `json:"function"` // of the script
+	SinceMS  int64   `json:"since_ms"`
+	ForMS    int64   `json:"for_ms"`
+	Stack    []Frame `json:"stack"` // the same place, and who called that
+}
+
+// Frame is a place in a script.
+type Frame struct {
+	Script   string `json:"script"`
+	Line     int    `json:"line"`
+	Function string `json:"function"`
 }
 
 // Leg is one side of a call in progress.

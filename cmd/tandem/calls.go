@@ -48,7 +48,11 @@ func (s *callsShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	call, err := findCall(a, c, s.ID)
+	found, err := findCall(a, c, s.ID)
+	if err != nil {
+		return err
+	}
+	call, err := c.Call(a.ctx, found.ID)
 	if err != nil {
 		return err
 	}
@@ -83,6 +87,7 @@ func callTable(c web.Call, row func(...any)) {
 		row("answered", clockTime(*c.AnswerMS))
 	}
 	row("for", span(c.DurationMS))
+	activityRows(c, row)
 }
 
 type callsHangupCmd struct {

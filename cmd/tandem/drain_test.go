@@ -89,6 +89,17 @@ func TestCallsOverTheAPI(t *testing.T) {
 		t.Errorf("show: %s", stderr)
 	}
 	mustContain(t, "show", stdout, id, "4711", "LEG", "udp:127.0.0.1:")
+	eventually(t, "the script is seen to wait", func() bool {
+		_, stdout, _ = s.api("calls", "show", id[:8])
+		return strings.Contains(stdout, "script waits")
+	})
+	mustContain(t, "show", stdout, "in call:", "at 50-main.lua:", "in on_call")
+	var one web.Call
+	s.get("/api/v1/calls/"+id, &one)
+	if len(one.Waiting) != 1 || one.ScriptState != "waiting" || one.Waiting[0].Script != "50-main.lua" || one.Waiting[0].Line == 0 ||
+		one.Waiting[0].Function != "on_call" || len(one.Waiting[0].Stack) != 1 || one.Waiting[0].SinceMS == 0 {
+		t.Errorf("%+v", one.Waiting)
+	}
 	var record struct{ ID, State string }
 	eventually(t, "the record is open", func() bool { return s.get("/api/v1/cdrs/"+id, &record) == 200 })
 	if record.State != "open" {

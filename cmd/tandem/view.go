@@ -33,7 +33,15 @@ func (v *view) Calls(ctx context.Context) []web.Call {
 // Call is one call in progress.
 func (v *view) Call(ctx context.Context, id string) (web.Call, bool) {
 	c, ok := v.sip.Snapshot(ctx, id)
-	return callView(c, time.Now()), ok
+	if !ok {
+		return web.Call{}, false
+	}
+	now := time.Now()
+	call := callView(c, now)
+	if does, ok := v.scripts.Activity(id); ok {
+		call.ScriptState, call.Waiting = activityView(does, now)
+	}
+	return call, true
 }
 
 // Hangup ends a call.
