@@ -78,7 +78,9 @@ type Store struct {
 type HTTP struct {
 	Listen HostPort `toml:"listen"`
 	Token  Secret   `toml:"token" reload:"live"`
-	Hosts  []string `toml:"hosts" reload:"live"` // names a Host header may carry besides addresses and localhost
+	// ReadToken lets its bearer look at everything and change nothing.
+	ReadToken Secret   `toml:"read_token" reload:"live"`
+	Hosts     []string `toml:"hosts" reload:"live"` // names a Host header may carry besides addresses and localhost
 }
 
 // Scripts is the Lua side.

@@ -48,6 +48,8 @@ func TestMistakes(t *testing.T) {
 		{"user twice", "[[user]]\nname='1001'\npassword='a'\n[[user]]\npassword='b'\nname='1001'\n", `t.toml:6: user.name: "1001" stands twice: the first is on line 2`},
 		{"user without password", "[[user]]\nname='1001'\n", "t.toml:1: user.password: is missing"},
 		{"user with @", "[[user]]\nname='a@b'\npassword='x'\n", `t.toml:2: user.name: "a@b" holds a character that a SIP user cannot have`},
+		{"reader's token alone", "[http]\nread_token = 'x'\n", "t.toml:2: http.read_token: bounds nobody while there is no http.token"},
+		{"one token for both", "[http]\ntoken = 'x'\nread_token = 'x'\n", "t.toml:3: http.read_token: is the same as http.token: its bearer could change everything"},
 		{"env unset", "[http]\ntoken = '${NOPE}'\n", "t.toml:2: http.token: the environment has no variable NOPE"},
 		{"env unclosed", "[http]\ntoken = '${NOPE'\n", `t.toml:2: http.token: "${" begins no ${NAME}: write "$${" for the characters themselves`},
 		{"env in settings", "[scripts.settings]\na = { b = ['${NOPE}'] }\n", "t.toml:2: scripts.settings.a.b: the environment has no variable NOPE"},

@@ -44,7 +44,7 @@ func TestTemplateMatchesTheStructs(t *testing.T) {
 	def := Default()
 	all.SIP.Domain, all.SIP.Advertise, all.SIP.TLSCert, all.SIP.TLSKey = "", nil, "", ""
 	all.SIP.TLSCA, all.SIP.WSOrigins, all.SIP.DNS = "", nil, nil
-	all.HTTP.Token, all.HTTP.Hosts, all.Scripts.Settings, all.Scripts.HTTP.Allow = "", nil, nil, nil
+	all.HTTP.Token, all.HTTP.ReadToken, all.HTTP.Hosts, all.Scripts.Settings, all.Scripts.HTTP.Allow = "", "", nil, nil, nil
 	all.DB, all.ACL, all.Users, all.Trunks = nil, nil, nil, nil
 	for _, c := range Diff(def, all) {
 		t.Errorf("%s is not shown with its default", c.Key)
@@ -57,7 +57,7 @@ func readAll(t *testing.T, p *problems, text string, into *Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := decoder{problems: p, env: func(name string) (string, bool) { return "v", true }}
+	d := decoder{problems: p, env: func(name string) (string, bool) { return name, true }}
 	d.table("", values, into)
 	into.validate(p)
 }

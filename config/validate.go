@@ -91,8 +91,17 @@ func (h *HTTP) validate(p *problems) {
 	if h.Token == "" && !h.Listen.Loopback() {
 		p.addf("http.token", "is needed to listen on %s, which is not loopback", h.Listen)
 	}
-	if strings.ContainsFunc(string(h.Token), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		p.addf("http.token", "may hold printable ASCII without spaces only")
+	for key, token := range map[string]Secret{"http.token": h.Token, "http.read_token": h.ReadToken} {
+		if strings.ContainsFunc(string(token), func(r rune) bool { return r <= ' ' || r > '~' }) {
+			p.addf(key, "may hold printable ASCII without spaces only")
+		}
+	}
+	switch {
+	case h.ReadToken == "":
+	case h.Token == "":
+		p.addf("http.read_token", "bounds nobody while there is no http.token")
+	case h.ReadToken == h.Token:
+		p.addf("http.read_token", "is the same as http.token: its bearer could change everything")
 	}
 	for i, name := range h.Hosts {
 		if !isHostname(name) {

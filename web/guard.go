@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
@@ -47,32 +48,93 @@ func changes(method string) bool {
 	return method != http.MethodGet && method != http.MethodHead && method != http.MethodOptions
 }
 
-// authorized lets a request through that carries the token, if there is one.
+// authorized lets a request through that carries a token, or a session's cookie, if there is
+// a token at all. A reader's may not change anything.
 func (a *API) authorized(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := a.access.Load().authorize(r); err != nil {
+		role, err := a.authorize(r)
+		if err != nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="tandem"`)
 			a.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		if role != Admin && changes(r.Method) {
+			a.fail(w, r, problem(http.StatusForbidden, "this token may look and not change anything"))
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), roleKey{}, role)))
 	})
 }
 
-func (c *Access) authorize(r *http.Request) error {
-	if c.Token == "" {
-		return nil
+type roleKey struct{}
+
+// roleIn is what the sender of an authorized request may do.
+func roleIn(r *http.Request) Role {
+	role, _ := r.Context().Value(roleKey{}).(Role)
+	return role
+}
+
+func (a *API) authorize(r *http.Request) (Role, error) {
+	c := a.access.Load()
+	if c.open() {
+		return Admin, nil
 	}
+	if cookie, err := r.Cookie(sessionCookie); err == nil && r.Header.Get("Authorization") == "" {
+		if role, _ := a.sessions.check(cookie.Value, c); role != Nobody {
+			return role, nil
+		}
+		return Nobody, problem(http.StatusUnauthorized, "the session has ended: POST /api/v1/session opens one")
+	}
+	token, err := bearer(r)
+	if err != nil {
+		return Nobody, err
+	}
+	if role := c.roleOf(token); role != Nobody {
+		return role, nil
+	}
+	return Nobody, problem(http.StatusUnauthorized, "the token is wrong")
+}
+
+// open tells whether everyone may do everything.
+func (c *Access) open() bool { return c.Token == "" }
+
+// bearer is the token in a request's header.
+func bearer(r *http.Request) (string, error) {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
-		return problem(http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
+		return "", problem(http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
 	}
-	// Hashes are of one length, so that the time tells nothing of the token's.
-	want, have := sha256.Sum256([]byte(c.Token)), sha256.Sum256([]byte(strings.TrimSpace(given)))
-	if subtle.ConstantTimeCompare(want[:], have[:]) != 1 {
-		return problem(http.StatusUnauthorized, "the token is wrong")
+	return strings.TrimSpace(given), nil
+}
+
+// roleOf says what the bearer of a token may do. It takes as long for a wrong one as for a right one.
+func (c *Access) roleOf(token string) Role {
+	admin, reader := same(token, c.Token), same(token, c.ReadToken)
+	switch {
+	case admin:
+		return Admin
+	case reader:
+		return Reader
 	}
-	return nil
+	return Nobody
+}
+
+// tokenOf is the token that makes somebody a role's bearer; "" where there is none.
+func (c *Access) tokenOf(role Role) string {
+	switch role {
+	case Admin:
+		return c.Token
+	case Reader:
+		return c.ReadToken
+	}
+	return ""
+}
+
+// same compares with a token that must not be empty. Hashes are of one length, so that the
+// time tells nothing of the token's.
+func same(given, token string) bool {
+	want, have := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(want[:], have[:]) == 1 && token != ""
 }
 
 // printable bounds what a stranger sends before it goes into an answer or a log.

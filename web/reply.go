@@ -38,6 +38,9 @@ func problem(code int, format string, args ...any) error {
 // handler answers a request with a value for JSON.
 type handler func(r *http.Request) (any, error)
 
+// raw is what a handler returns that writes its answer itself.
+type raw func(w http.ResponseWriter, r *http.Request)
+
 // methods are the handlers of one path; nil is a path that is not there.
 type methods map[string]handler
 
@@ -46,6 +49,10 @@ func (a *API) dispatch(m methods) http.Handler {
 		body, err := a.answer(m, w, r)
 		if err != nil {
 			a.fail(w, r, err)
+			return
+		}
+		if write, ok := body.(raw); ok {
+			write(w, r)
 			return
 		}
 		code := http.StatusOK

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"tandem/store"
 )
@@ -21,13 +22,15 @@ type Options struct {
 	Bans          Bans
 	Server        Server
 	Records       Records
+	Feed          *Feed // of GET /events; nil: nothing ever happens
 	Log           *slog.Logger
 }
 
 // Access is who may use the API.
 type Access struct {
-	Token string   // "" lets everyone in who reaches it
-	Hosts []string // names a Host header may carry besides addresses and localhost
+	Token     string   // "" lets everyone in who reaches it
+	ReadToken string   // its bearer may look and not change anything; "": there is none
+	Hosts     []string // names a Host header may carry besides addresses and localhost
 }
 
 // Calls are those in progress.
@@ -75,9 +78,12 @@ type Records interface {
 
 // API serves HTTP.
 type API struct {
-	o      Options
-	access atomic.Pointer[Access]
-	mux    *http.ServeMux
+	o        Options
+	access   atomic.Pointer[Access]
+	sessions *sessions
+	streams  atomic.Int64  // clients that listen to events
+	patience time.Duration // with those that do not read
+	mux      *http.ServeMux
 }
 
 // New makes the API.
@@ -85,7 +91,10 @@ func New(o Options) *API {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	a := &API{o: o, mux: http.NewServeMux()}
+	a := &API{o: o, sessions: newSessions(), patience: patience, mux: http.NewServeMux()}
+	if a.o.Feed == nil {
+		a.o.Feed = NewFeed()
+	}
 	a.SetAccess(o.Access)
 	a.routes()
 	return a
@@ -101,6 +110,8 @@ func (a *API) routes() {
 	open("/healthz", methods{"GET": a.healthz})
 	open("/readyz", methods{"GET": a.readyz})
 
+	a.mux.Handle("/api/v1/session", a.sessionMethods())
+	a.mux.Handle("/api/v1/events", a.authorized(a.dispatch(methods{"GET": a.events})))
 	guarded("/status", methods{"GET": a.status})
 	guarded("/calls", methods{"GET": a.listCalls, "POST": a.originate})
 	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})

@@ -75,8 +75,16 @@ func (e *exchange) Back(context.Context) (web.Reloaded, error) {
 
 func newAPI(t *testing.T, e *exchange, access web.Access) *httptest.Server {
 	t.Helper()
-	api := web.New(web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e,
-		Records: store.None(), Log: slog.New(slog.DiscardHandler)})
+	return serveAPI(t, web.New(optionsOf(e, access)))
+}
+
+func optionsOf(e *exchange, access web.Access) web.Options {
+	return web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e,
+		Records: store.None(), Log: slog.New(slog.DiscardHandler)}
+}
+
+func serveAPI(t *testing.T, api *web.API) *httptest.Server {
+	t.Helper()
 	s := httptest.NewServer(api)
 	t.Cleanup(s.Close)
 	return s

@@ -43,6 +43,7 @@ type server struct {
 	sip         *b2bua.Server
 	keeper      *keeper
 	api         *web.API
+	feed        *web.Feed // what happens, for who listens to the API
 	listener    net.Listener
 
 	log        *slog.Logger
@@ -58,7 +59,7 @@ type server struct {
 
 // open opens every part and begins to take calls. On an error nothing stays open.
 func open(ctx context.Context, cfg settings, read func() (settings, error), log *slog.Logger) (*server, error) {
-	s := &server{log: log, started: time.Now(), booted: cfg, read: read, httpFailed: make(chan error, 1)}
+	s := &server{log: log, started: time.Now(), booted: cfg, read: read, feed: web.NewFeed(), httpFailed: make(chan error, 1)}
 	s.current.Store(&cfg)
 	for _, part := range []func(context.Context, settings) error{
 		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openUsers, s.openTrunks, s.openSIP, s.serveHTTP, s.firstStart,
@@ -156,7 +157,7 @@ func (s *server) openTransport(_ context.Context, cfg settings) error {
 	}
 	s.transport = t
 	s.onClose(t.Close)
-	s.registrar = registrar.New(registrar.Options{OnChange: s.keeper.changed, KeepAlive: natKeepAlive, Ping: b2bua.KeepAlive})
+	s.registrar = registrar.New(registrar.Options{OnChange: s.registrationChanged, KeepAlive: natKeepAlive, Ping: b2bua.KeepAlive})
 	s.onClose(func() error { s.registrar.Close(); return nil })
 	return nil
 }
@@ -198,6 +199,7 @@ func (s *server) openHTTP(_ context.Context, cfg settings) error {
 func (s *server) openScripts(_ context.Context, cfg settings) error {
 	o := scriptOptions(cfg.Config, cfg.scriptsDir)
 	o.Log = s.log
+	o.OnReload = s.reloadTried
 	e, err := scripting.New(o)
 	if err != nil {
 		return err
@@ -246,7 +248,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 	if !cfg.Store.Events {
 		journal = withoutEvents{s.store}
 	}
-	journal = shown{journal, s.scripts}
+	journal = announced{shown{journal, s.scripts}, s.feed}
 	s.setPreferences(cfg.Users)
 	sip, err := b2bua.New(b2bua.Options{
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
@@ -270,7 +272,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Feed: s.feed, Log: s.log,
 	})
 	h := web.NewServer(s.api, s.log)
 	go func() {
@@ -281,6 +283,7 @@ func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	s.onClose(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), closeWait)
 		defer cancel()
+		s.feed.Close() // or its listeners would stay
 		if err := h.Shutdown(ctx); err != nil {
 			return h.Close()
 		}
@@ -303,7 +306,7 @@ func (s *server) endpoints() []string {
 }
 
 func access(cfg *config.Config) web.Access {
-	return web.Access{Token: string(cfg.HTTP.Token), Hosts: cfg.HTTP.Hosts}
+	return web.Access{Token: string(cfg.HTTP.Token), ReadToken: string(cfg.HTTP.ReadToken), Hosts: cfg.HTTP.Hosts}
 }
 
 // accessList is nil without entries, which trusts loopback alone.
