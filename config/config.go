@@ -72,6 +72,7 @@ type Store struct {
 	URL       StoreURL `toml:"url"`
 	Events    bool     `toml:"events"`
 	Retention Duration `toml:"retention" reload:"live"` // 0 keeps records for ever
+	Spool     Size     `toml:"spool"`                   // bound of the files for records that the store does not take in time; 0: none
 }
 
 // HTTP is the API's listener.
@@ -154,7 +155,7 @@ func Default() *Config {
 			Prefer:  "theirs",
 			Timeout: Duration(time.Minute),
 		},
-		Store: Store{URL: "sqlite:data/tandem.db", Events: true, Retention: Duration(90 * day)},
+		Store: Store{URL: "sqlite:data/tandem.db", Events: true, Retention: Duration(90 * day), Spool: 256 << 20},
 		HTTP:  HTTP{Listen: HostPort{Host: "127.0.0.1", Port: 8080}},
 		Scripts: Scripts{
 			Dir: "scripts", Watch: true,

@@ -80,7 +80,10 @@ type Health struct {
 	// Queued rows wait to be written; QueuedBytes is about the memory they take.
 	Queued      int
 	QueuedBytes int
-	// Written counts calls written, Retried batches that had to be tried again.
+	// Spooled records wait on disk, in SpooledBytes, for a database that is slow or fails.
+	Spooled      int
+	SpooledBytes int64
+	// Written counts states of calls written, Retried batches that had to be tried again.
 	Written, Retried uint64
 	// Dropped counts changes to records that were lost for want of room, Shed the
 	// timelines given up so that their calls could be kept.

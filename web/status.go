@@ -32,7 +32,8 @@ type MediaStatus struct {
 // StoreStatus is how the keeping of records goes.
 type StoreStatus struct {
 	URL     string `json:"url"`
-	Queued  int    `json:"queued"`
+	Queued  int    `json:"queued"`  // records in memory
+	Spooled int    `json:"spooled"` // records on disk that the store has not taken yet
 	Written uint64 `json:"written"`
 	Dropped uint64 `json:"dropped"`
 	Error   string `json:"error"` // "" while all is well

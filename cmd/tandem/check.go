@@ -62,6 +62,14 @@ func scriptOptions(cfg *config.Config, dir string) scripting.Options {
 	}
 }
 
+// spoolDir is where records wait that the store does not take in time; "" is nowhere.
+func spoolDir(cfg *config.Config) string {
+	if cfg.Store.Spool == 0 {
+		return ""
+	}
+	return filepath.Join(string(cfg.Server.Data), "spool")
+}
+
 func recordingsDir(cfg *config.Config) string {
 	return filepath.Join(string(cfg.Server.Data), "recordings")
 }

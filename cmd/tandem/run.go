@@ -106,7 +106,9 @@ func (s *server) openStore(ctx context.Context, cfg settings) error {
 		s.keep()
 		return nil
 	}
-	st, err := sqlite.Open(ctx, path, sqlite.Options{Log: s.log, Serve: true})
+	st, err := sqlite.Open(ctx, path, sqlite.Options{
+		Log: s.log, Serve: true, Spool: spoolDir(cfg.Config), SpoolBytes: int64(cfg.Store.Spool),
+	})
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,17 @@ func (s *serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	ended := false
+	defer func() {
+		if !ended { // a panic of this goroutine goes on to end the process; the records do not go with it
+			srv.store.Close()
+		}
+	}()
 	fmt.Fprintln(a.stdout, srv.ready())
 	srv.greet(a.stdout, programName(os.Args[0]))
-	return srv.serve(a.signals)
+	err = srv.serve(a.signals)
+	ended = true
+	return err
 }
 
 // serve waits for signals: SIGHUP reloads, the first SIGTERM drains, the second ends.

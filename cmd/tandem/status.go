@@ -87,6 +87,9 @@ func banLine(st web.Status) string {
 
 func storeLine(s web.StoreStatus) string {
 	line := fmt.Sprintf("%s, %s written", s.URL, count(int(s.Written), "record"))
+	if s.Spooled > 0 {
+		line += fmt.Sprintf(", %d in the spool", s.Spooled)
+	}
 	if s.Queued > 0 {
 		line += fmt.Sprintf(", %d waiting", s.Queued)
 	}

@@ -169,7 +169,7 @@ func (v *view) Status(context.Context) web.Status {
 		SIP: v.endpoints(), HTTP: v.listener.Addr().String(),
 		Calls: v.sip.Counts().Calls, CallsLimit: cfg.Limits.Calls, Registrations: v.registrar.Len(),
 		Media: web.MediaStatus{PortsFree: free, PortsUsed: used}, Scripts: v.Scripts(),
-		Store:  web.StoreStatus{URL: v.booted.Store.URL.String(), Queued: health.Queued, Written: health.Written, Dropped: health.Dropped},
+		Store:  web.StoreStatus{URL: v.booted.Store.URL.String(), Queued: health.Queued, Spooled: health.Spooled, Written: health.Written, Dropped: health.Dropped},
 		Panics: v.sip.Panics(),
 	}
 	bans := v.sip.Bans()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tandem/store"
+	"tandem/store/journal"
 )
 
 // finishedCall is what a bridged call leaves: a row, two legs and a timeline.
@@ -67,8 +68,8 @@ func BenchmarkWrite(b *testing.B) {
 		ctx := context.Background()
 		for i := range b.N {
 			c, legs, events := finishedCall(i)
-			for _, e := range []*entry{{call: *c}, {call: *c}, {call: *c, legs: named(c, legs), events: events}} {
-				transaction(b, s.db, func(tx *sql.Tx) error { return s.writer.stmts.within(ctx, tx).write(ctx, e) })
+			for _, e := range []*journal.Entry{{Call: *c}, {Call: *c}, {Call: *c, Legs: named(c, legs), Events: events}} {
+				transaction(b, s.db, func(tx *sql.Tx) error { return s.sink.stmts.within(ctx, tx).write(ctx, e) })
 			}
 		}
 	})
@@ -122,12 +123,12 @@ func BenchmarkWrite(b *testing.B) {
 			b.Fatal(err)
 		}
 		ctx := context.Background()
-		for n := 0; n < b.N; n += batchRows / 4 {
+		for n := 0; n < b.N; n += bindingRows / 4 {
 			transaction(b, s.db, func(tx *sql.Tx) error {
-				in, events := s.writer.stmts.within(ctx, tx), tx.Stmt(insert)
-				for i := n; i < min(n+batchRows/4, b.N); i++ {
+				in, events := s.sink.stmts.within(ctx, tx), tx.Stmt(insert)
+				for i := n; i < min(n+bindingRows/4, b.N); i++ {
 					c, legs, lines := finishedCall(i)
-					if err := in.write(ctx, &entry{call: *c, legs: named(c, legs)}); err != nil {
+					if err := in.write(ctx, &journal.Entry{Call: *c, Legs: named(c, legs)}); err != nil {
 						return err
 					}
 					for k := range lines {

@@ -9,15 +9,16 @@ import (
 	"strings"
 
 	"tandem/store"
+	"tandem/store/journal"
 )
 
 // statements are the writer's prepared statements.
 type statements struct {
-	call, leg, timeline, flag, meta *sql.Stmt
+	call, leg, timeline, flag, sums, lostSums, meta *sql.Stmt
 }
 
 func (s *statements) each() []**sql.Stmt {
-	return []**sql.Stmt{&s.call, &s.leg, &s.timeline, &s.flag, &s.meta}
+	return []**sql.Stmt{&s.call, &s.leg, &s.timeline, &s.flag, &s.sums, &s.lostSums, &s.meta}
 }
 
 const upsertMeta = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -28,6 +29,8 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		"INSERT OR REPLACE INTO legs " + into(store.LegColumns()),
 		"INSERT OR REPLACE INTO timelines (call_id, events) VALUES (?, ?)",
 		"INSERT OR IGNORE INTO call_flags (flag, start_ms, call_id) VALUES (?, ?, ?)",
+		"INSERT OR REPLACE INTO call_sums " + into(journal.SumColumns()),
+		"INSERT OR IGNORE INTO call_sums " + into(journal.SumColumns()),
 		upsertMeta,
 	}
 	for i, stmt := range s.each() {
@@ -57,11 +60,14 @@ func (s *statements) within(ctx context.Context, tx *sql.Tx) *statements {
 
 func into(columns []string) string {
 	marks := strings.Repeat("?, ", len(columns)-1) + "?"
-	return "(" + strings.Join(columns, ", ") + ") VALUES (" + marks + ")"
+	return intoColumns(columns) + " VALUES (" + marks + ")"
 }
 
+func intoColumns(columns []string) string { return "(" + strings.Join(columns, ", ") + ")" }
+
 // upsertCall inserts a row or, when its opening was written before, replaces what can
-// change: not the columns that an INVITE settles, so that their indexes stay untouched.
+// change: not the columns that an INVITE settles, so that their indexes stay untouched. What
+// has ended stays so, whatever older state comes out of a spool again.
 func upsertCall() string {
 	settled := []string{"id", "node", "from_user", "to_user", "start_ms"}
 	var set []string
@@ -70,7 +76,8 @@ func upsertCall() string {
 			set = append(set, c+" = excluded."+c)
 		}
 	}
-	return "INSERT INTO calls " + into(store.CallColumns()) + " ON CONFLICT (id) DO UPDATE SET " + strings.Join(set, ", ")
+	return "INSERT INTO calls " + into(store.CallColumns()) + " ON CONFLICT (id) DO UPDATE SET " + strings.Join(set, ", ") +
+		" WHERE excluded.state NOT IN ('open', 'lost') OR calls.state IN ('open', 'lost')"
 }
 
 func values(fields []store.Field) []any {
@@ -81,26 +88,42 @@ func values(fields []store.Field) []any {
 	return out
 }
 
-func (s *statements) write(ctx context.Context, e *entry) error {
-	if _, err := s.call.ExecContext(ctx, values(e.call.Fields())...); err != nil {
+func (s *statements) write(ctx context.Context, e *journal.Entry) error {
+	if _, err := s.call.ExecContext(ctx, values(e.Call.Fields())...); err != nil {
 		return err
 	}
-	if e.call.Flags != "" {
-		for flag := range strings.SplitSeq(e.call.Flags, ",") {
-			if _, err := s.flag.ExecContext(ctx, flag, e.call.StartMS, e.call.ID); err != nil {
+	if err := s.index(ctx, e); err != nil {
+		return err
+	}
+	for i := range e.Legs {
+		if _, err := s.leg.ExecContext(ctx, values(e.Legs[i].Fields())...); err != nil {
+			return err
+		}
+	}
+	if len(e.Events) == 0 {
+		return nil
+	}
+	_, err := s.timeline.ExecContext(ctx, e.Call.ID, string(timeline(e.Events)))
+	return err
+}
+
+// index writes what is kept of a call for those who search and add up.
+func (s *statements) index(ctx context.Context, e *journal.Entry) error {
+	if e.Call.Flags != "" {
+		for flag := range strings.SplitSeq(e.Call.Flags, ",") {
+			if _, err := s.flag.ExecContext(ctx, flag, e.Call.StartMS, e.Call.ID); err != nil {
 				return err
 			}
 		}
 	}
-	for i := range e.legs {
-		if _, err := s.leg.ExecContext(ctx, values(e.legs[i].Fields())...); err != nil {
-			return err
-		}
-	}
-	if len(e.events) == 0 {
+	sums := s.sums
+	switch e.Call.State {
+	case store.StateOpen:
 		return nil
+	case store.StateLost: // its end may be known by now
+		sums = s.lostSums
 	}
-	_, err := s.timeline.ExecContext(ctx, e.call.ID, string(timeline(e.events)))
+	_, err := sums.ExecContext(ctx, e.Sums()...)
 	return err
 }
 

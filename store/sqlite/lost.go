@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"tandem/store"
+	"tandem/store/journal"
 )
 
 // aliveKey holds in meta when a node last wrote, in ms: with each batch, and every few
@@ -24,6 +25,12 @@ func closeLost(ctx context.Context, db *sql.DB, node string, log *slog.Logger) e
 		UPDATE calls SET end_ms = max(start_ms, ifnull(ring_ms, 0), ifnull(answer_ms, 0),
 			ifnull((SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?), 0))
 		WHERE state = ? AND node = ?`, aliveKey(node), store.StateOpen, node)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR IGNORE INTO call_sums "+intoColumns(journal.SumColumns())+`
+		SELECT start_ms, id, trunk, auth_user, 0, answer_ms IS NOT NULL, ifnull(end_ms - answer_ms, 0), end_ms - start_ms,
+			ifnull(pdd_ms, -1), 0, 0, 0.0, 0 FROM calls WHERE state = ? AND node = ?`, store.StateOpen, node)
 	if err != nil {
 		return err
 	}

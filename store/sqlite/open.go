@@ -19,6 +19,7 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver named "sqlite3"
 
 	"tandem/store"
+	"tandem/store/journal"
 )
 
 // Options of Open. The zero value is sane.
@@ -29,6 +30,10 @@ type Options struct {
 	// Serve says that this process is the server that owns the store: no other may own
 	// it meanwhile, and rows left open by the one before become lost.
 	Serve bool
+	// Spool is a folder for records that the file does not take in time, used by a server
+	// only, and SpoolBytes its bound; "" and 0 as in journal.Options.
+	Spool      string
+	SpoolBytes int64
 	// QueueBytes bounds the memory of what waits to be written; 64 MiB if 0.
 	QueueBytes int
 	// Readers is the number of connections that answer questions; 4 if 0.
@@ -36,22 +41,19 @@ type Options struct {
 }
 
 const (
-	batchRows  = 1000                  // a batch is written when it has so many rows,
-	batchWait  = 50 * time.Millisecond // or so long after its first
-	lockWait   = 5 * time.Second       // for another process that is writing
-	closeWait  = 10 * time.Second      // for a disk that fails while we close
-	beatEvery  = 5 * time.Second       // "still alive" while calls are open
-	retryFirst = 50 * time.Millisecond
-	retryMost  = 5 * time.Second
+	bindingRows = 1000             // in a transaction
+	lockWait    = 5 * time.Second  // for another process that is writing
+	spoolWait   = 10 * time.Second // for what is in the spool at the start
 )
 
 // Store is an open file with its writer. It implements store.Store.
 type Store struct {
 	*Reader
-	db     *sql.DB // one connection, for writing
-	writer *writer
-	owner  *os.File // locked while we own the store; nil if we do not
-	log    *slog.Logger
+	*journal.Writer
+	db    *sql.DB // one connection, for writing
+	sink  *sink
+	owner *os.File // locked while we own the store; nil if we do not
+	log   *slog.Logger
 }
 
 var _ store.Store = (*Store)(nil)
@@ -80,7 +82,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	}()
 	var err error
 	if o.Serve {
-		if s.owner, err = own(path + ".lock"); err != nil {
+		if s.owner, err = journal.Own(path + ".lock"); err != nil {
 			return nil, err
 		}
 	}
@@ -103,11 +105,36 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.Reader = &Reader{db: pool}
-	if s.writer, err = startWriter(ctx, s.db, o); err != nil {
+	if err := s.start(ctx, o); err != nil {
 		return nil, err
 	}
 	ok = true
 	return s, nil
+}
+
+// start begins to write. A server first takes in what the one before it left in the spool.
+func (s *Store) start(ctx context.Context, o Options) error {
+	k := &sink{db: s.db, node: o.Node}
+	if err := k.stmts.prepare(ctx, s.db); err != nil {
+		return err
+	}
+	s.sink = k
+	jo := journal.Options{Log: o.Log, Node: o.Node, QueueBytes: o.QueueBytes}
+	if o.Serve {
+		jo.Spool, jo.SpoolBytes = o.Spool, o.SpoolBytes
+	}
+	var err error
+	if s.Writer, err = journal.Start(s.sink, jo); err != nil {
+		return err
+	}
+	if s.Health().Spooled > 0 {
+		wait, cancel := context.WithTimeout(ctx, spoolWait)
+		defer cancel()
+		if err := s.Flush(wait); err != nil {
+			o.Log.Error("what is in the spool cannot be written yet; it is tried again", "error", err)
+		}
+	}
+	return nil
 }
 
 // create makes the file, which holds passwords' hashes and who called whom, so that others
@@ -130,40 +157,22 @@ func (o *Options) fill() {
 	if o.Node == "" {
 		o.Node, _ = os.Hostname() // without a name the node is ""
 	}
-	if o.QueueBytes == 0 {
-		o.QueueBytes = 64 << 20
-	}
 	if o.Readers == 0 {
 		o.Readers = 4
 	}
 }
 
-// Open begins the record of a call.
-func (s *Store) Open(c *store.Call) { s.writer.put(c, nil, nil, opened) }
-
-// Update replaces what is known of an open call.
-func (s *Store) Update(c *store.Call) { s.writer.put(c, nil, nil, changed) }
-
-// Finish closes the record.
-func (s *Store) Finish(c *store.Call, legs []store.Leg, events []store.Event) {
-	s.writer.put(c, legs, events, finished)
-}
-
-// Flush returns when all that was handed over before is on disk. While the disk fails
-// it waits until ctx ends, and its error says why.
-func (s *Store) Flush(ctx context.Context) error { return s.writer.flush(ctx) }
-
-// Health is how writing goes.
-func (s *Store) Health() store.Health { return s.writer.health() }
-
 // Close writes what waits and closes the file. It gives a failing disk 10 s.
 func (s *Store) Close() error {
-	err := s.writer.close()
+	err := s.Writer.Close()
 	return errors.Join(err, s.release())
 }
 
 func (s *Store) release() error {
 	var errs []error
+	if s.sink != nil {
+		s.sink.stmts.close()
+	}
 	if s.Reader != nil {
 		errs = append(errs, s.Reader.Close())
 	}

@@ -45,7 +45,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{dir, ""}, // the words are SQLite's
 		{garbage, "not a database"},
 		{foreign, "an SQLite file of some other program"},
-		{newer, "written by a newer tandem (schema 99, this one knows 2)"},
+		{newer, "written by a newer tandem (schema 99, this one knows 3)"},
 	} {
 		for name, open := range map[string]func() error{
 			"Open":       func() error { _, err := Open(t.Context(), c.path, Options{Serve: true}); return err },

@@ -48,6 +48,9 @@ func (s *Store) pruneBatch(ctx context.Context, before int64) ([]store.Call, err
 	ids := make([]string, len(batch))
 	for i, c := range batch {
 		ids[i] = c.ID
+		if _, err := tx.ExecContext(ctx, "DELETE FROM call_sums WHERE start_ms = ? AND call_id = ?", c.StartMS, c.ID); err != nil {
+			return nil, err
+		}
 		if c.Flags == "" {
 			continue
 		}

@@ -37,7 +37,7 @@ func (s *Store) Bindings(ctx context.Context, nowMS int64) ([]store.Binding, err
 // that call records need not wait long for their turn.
 func (s *Store) KeepBindings(ctx context.Context, put []store.Binding, gone []int64) error {
 	for len(put)+len(gone) > 0 {
-		some, ids := put[:min(len(put), batchRows)], gone[:min(len(gone), batchRows)]
+		some, ids := put[:min(len(put), bindingRows)], gone[:min(len(gone), bindingRows)]
 		put, gone = put[len(some):], gone[len(ids):]
 		if err := s.keepBindings(ctx, some, ids); err != nil {
 			return err

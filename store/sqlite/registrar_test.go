@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -109,27 +108,5 @@ func TestUsersVersion(t *testing.T) {
 	step("remove", other.DeleteUser(ctx, "1001"))
 	if err := other.DeleteUser(ctx, "1001"); !errors.Is(err, store.ErrNotFound) || version() != last {
 		t.Errorf("removing nobody: %v, version %d after %d", err, version(), last)
-	}
-}
-
-// An older store is brought up to date with what it holds.
-func TestOlderSchemaGetsTheNewTables(t *testing.T) {
-	t.Parallel()
-	s, path := newStore(t, Options{})
-	ctx := context.Background()
-	if err := s.PutUser(ctx, store.User{Name: "1001", Realm: "r", HA1: "h"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.db.Exec("DROP TABLE bindings; DROP TABLE bans; PRAGMA user_version = 1"); err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	s = reopen(t, path, Options{})
-	users, err := s.Users(ctx)
-	if err != nil || len(users) != 1 {
-		t.Errorf("%v, %v", users, err)
-	}
-	if err := s.PutBan(ctx, store.Ban{Source: "192.0.2.1/32", UntilMS: 1}); err != nil {
-		t.Error(err)
 	}
 }

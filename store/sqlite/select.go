@@ -24,12 +24,7 @@ func selection(f store.Filter) (*query, error) {
 		q.order = "f"
 		q.add("f.flag = ?", f.Flag)
 	}
-	if !f.Since.IsZero() {
-		q.add(q.order+".start_ms >= ?", f.Since.UnixMilli())
-	}
-	if !f.Until.IsZero() {
-		q.add(q.order+".start_ms < ?", f.Until.UnixMilli())
-	}
+	q.period(q.order, f)
 	q.match("c.from_user", f.From)
 	q.match("c.to_user", f.To)
 	q.match("c.auth_user", f.User)
@@ -53,6 +48,16 @@ func selection(f store.Filter) (*query, error) {
 func (q *query) add(cond string, args ...any) {
 	q.conds = append(q.conds, cond)
 	q.args = append(q.args, args...)
+}
+
+// period bounds the start in the table that alias names.
+func (q *query) period(alias string, f store.Filter) {
+	if !f.Since.IsZero() {
+		q.add(alias+".start_ms >= ?", f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		q.add(alias+".start_ms < ?", f.Until.UnixMilli())
+	}
 }
 
 func (q *query) match(column, pattern string) {

@@ -1,30 +1,21 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
-	"math"
-	"slices"
-	"strconv"
-	"time"
+	"strings"
 
 	"tandem/store"
 )
 
-// Statistics come from one pass that groups by key and PDD: sums add up over the PDDs
-// of a key, and the PDDs with their counts are what percentiles need.
+// What is added up: of calls from their narrow rows, of legs from the legs themselves.
 const (
-	ofCalls = `, ifnull(c.pdd_ms, -1), count(*), count(c.answer_ms),
-		sum(iif(c.answer_ms IS NULL, 0, c.billable_ms)), sum(c.duration_ms),
-		sum(iif(instr(',' || c.flags || ',', ',one_way,'), 1, 0)),
-		sum(iif(instr(',' || c.flags || ',', ',silent,'), 1, 0)),
-		sum((SELECT sum(l.mos) FROM legs l WHERE l.call_id = c.id)),
-		sum((SELECT count(l.mos) FROM legs l WHERE l.call_id = c.id))`
+	ofCalls = `, s.pdd_ms, count(*), sum(s.answered), sum(s.billable_ms), sum(s.duration_ms), sum(s.one_way), sum(s.silent),
+		sum(s.mos_count), sum(s.mos_sum)`
 	ofLegs = `, ifnull(l.first_18x_ms - l.invite_ms, -1), count(*), count(l.answer_ms),
 		sum(iif(l.answer_ms IS NULL, 0, ifnull(l.end_ms - l.answer_ms, 0))), sum(ifnull(l.end_ms - l.invite_ms, 0)),
 		sum(iif(instr(',' || l.flags || ',', ',one_way,'), 1, 0)),
 		sum(iif(instr(',' || l.flags || ',', ',silent,'), 1, 0)),
-		sum(l.mos), count(l.mos)`
+		count(l.mos), ifnull(sum(l.mos), 0.0)`
 )
 
 // Stats groups the finished calls that f selects.
@@ -32,133 +23,69 @@ func (r *Reader) Stats(ctx context.Context, f store.Filter, by store.By) ([]stor
 	if _, err := store.ParseBy(string(by)); err != nil {
 		return nil, err
 	}
-	f.Limit, f.After = 0, ""
-	q, err := selection(f)
+	from, args, err := ended(f)
 	if err != nil {
 		return nil, err
 	}
-	q.add("c.state <> '" + store.StateOpen + "'")
-	key, sums, from := groupKey(by), ofCalls, q.from()
+	sums := ofCalls
 	if by == store.ByUserAgent {
-		sums, from = ofLegs, from+" JOIN legs l ON l.call_id = c.id"
+		sums = ofLegs
+		from = strings.Replace(from, " FROM call_sums s", " FROM call_sums s JOIN legs l ON l.call_id = s.call_id", 1)
 	}
-	res, err := r.db.QueryContext(ctx, "SELECT "+key+sums+from+q.where()+" GROUP BY 1, 2", q.args...)
+	res, err := r.db.QueryContext(ctx, "SELECT "+groupKey(by)+sums+from+" GROUP BY 1, 2", args...)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Close()
-	groups := map[string]*group{}
+	var t store.Tally
 	for res.Next() {
 		var key string
 		var pdd int64
-		var g group
-		var mosSum *float64
-		var mosCount *int64
-		if err := res.Scan(&key, &pdd, &g.calls, &g.answered, &g.billable, &g.duration, &g.oneWay, &g.silent, &mosSum, &mosCount); err != nil {
+		var p store.Part
+		if err := res.Scan(&key, &pdd, &p.Calls, &p.Answered, &p.BillableMS, &p.DurationMS, &p.OneWay, &p.Silent, &p.MOSCount, &p.MOSSum); err != nil {
 			return nil, err
 		}
-		if mosSum != nil && mosCount != nil {
-			g.mosSum, g.mosCount = *mosSum, *mosCount
-		}
-		if groups[key] == nil {
-			groups[key] = &group{}
-		}
-		groups[key].add(&g, pdd)
+		t.Add(key, pdd, p)
 	}
-	if err := res.Err(); err != nil {
-		return nil, err
+	return t.Stats(by), res.Err()
+}
+
+// ended is the FROM and WHERE of the calls that have ended and that f selects; their narrow
+// rows are s. Only a filter over other columns than these have looks at whole records.
+func ended(f store.Filter) (from string, args []any, err error) {
+	f.Limit, f.After = 0, ""
+	narrow := f.From == "" && f.To == "" && f.State == "" && f.Flag == "" && f.MinDuration == 0
+	q := &query{order: "s"}
+	if !narrow {
+		if q, err = selection(f); err != nil {
+			return "", nil, err
+		}
+		from := " FROM call_sums s JOIN calls c ON c.id = s.call_id"
+		if q.order == "f" {
+			from += " JOIN call_flags f ON f.call_id = s.call_id AND f.start_ms = s.start_ms"
+		}
+		q.period("s", f)
+		return from + q.where(), q.args, nil
 	}
-	return finish(groups, by), nil
+	if err := f.Check(); err != nil {
+		return "", nil, err
+	}
+	q.period("s", f)
+	q.match("s.auth_user", f.User)
+	q.match("s.trunk", f.Trunk)
+	return " FROM call_sums s" + q.where(), q.args, nil
 }
 
 func groupKey(by store.By) string {
 	switch by {
 	case store.ByTrunk:
-		return "c.trunk"
+		return "s.trunk"
 	case store.ByUser:
-		return "c.auth_user"
+		return "s.auth_user"
 	case store.ByCode:
-		return "ifnull(CAST(c.sip_code AS TEXT), '')"
+		return "iif(s.sip_code = 0, '', CAST(s.sip_code AS TEXT))"
 	case store.ByUserAgent:
 		return "l.user_agent"
 	}
-	return "c.start_ms / 3600000"
-}
-
-// hour turns the number of an hour since 1970 into its start.
-func hour(n string) string {
-	h, err := strconv.ParseInt(n, 10, 64)
-	if err != nil { // SQLite divided integers
-		panic(err)
-	}
-	return time.Unix(h*3600, 0).UTC().Format(time.RFC3339)
-}
-
-// group adds up one key.
-type group struct {
-	calls, answered, billable, duration, oneWay, silent, mosCount int64
-	mosSum                                                        float64
-	pdds                                                          []pddCount
-}
-
-type pddCount struct{ ms, count int64 }
-
-func (g *group) add(o *group, pdd int64) {
-	g.calls += o.calls
-	g.answered += o.answered
-	g.billable += o.billable
-	g.duration += o.duration
-	g.oneWay += o.oneWay
-	g.silent += o.silent
-	g.mosSum += o.mosSum
-	g.mosCount += o.mosCount
-	if pdd >= 0 {
-		g.pdds = append(g.pdds, pddCount{pdd, o.calls})
-	}
-}
-
-// percentile is the nearest rank: the least PDD that p percent of the calls do not exceed.
-func (g *group) percentile(p int64) int64 {
-	slices.SortFunc(g.pdds, func(a, b pddCount) int { return cmp.Compare(a.ms, b.ms) })
-	var total, seen int64
-	for _, d := range g.pdds {
-		total += d.count
-	}
-	rank := (total*p + 99) / 100
-	for _, d := range g.pdds {
-		if seen += d.count; seen >= rank {
-			return d.ms
-		}
-	}
-	return 0
-}
-
-func finish(groups map[string]*group, by store.By) []store.Stat {
-	out := make([]store.Stat, 0, len(groups))
-	for key, g := range groups {
-		if by == store.ByHour {
-			key = hour(key)
-		}
-		s := store.Stat{
-			Key: key, Calls: g.calls, Answered: g.answered, OneWay: g.oneWay, Silent: g.silent,
-			ASR:           math.Round(1000*float64(g.answered)/float64(g.calls)) / 10,
-			AvgDurationMS: g.duration / g.calls,
-			PDDP50MS:      g.percentile(50),
-			PDDP95MS:      g.percentile(95),
-		}
-		if g.answered > 0 {
-			s.ACDMS = g.billable / g.answered
-		}
-		if g.mosCount > 0 {
-			s.MOS = math.Round(100*g.mosSum/float64(g.mosCount)) / 100
-		}
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b store.Stat) int {
-		if by != store.ByHour && a.Calls != b.Calls {
-			return cmp.Compare(b.Calls, a.Calls)
-		}
-		return cmp.Compare(a.Key, b.Key)
-	})
-	return out
+	return "s.start_ms / 3600000"
 }

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"tandem/store"
+	"tandem/store/journal"
 )
 
 // lockOut holds the write lock of the store from another connection, as a disk that
@@ -233,36 +233,6 @@ func TestRefusedRowHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-func TestQueueMergesWhatComesBack(t *testing.T) {
-	t.Parallel()
-	q := newQueue(1 << 20)
-	put := func(id, state string, ch change) {
-		e := &entry{call: store.Call{ID: id, State: state}, finished: ch == finished, callBytes: 100}
-		if ch == finished {
-			e.events, e.eventBytes = []store.Event{{Text: "x"}}, 50
-		}
-		q.put(e, ch)
-	}
-	put("a", "open", opened)
-	put("b", "answered", finished)
-	put("c", "open", opened)
-	batch := q.take()
-	put("b", "late", changed) // after its end: the state is newer, the details stay
-	put("c", "busy", finished)
-	put("d", "open", opened)
-	q.back(batch)
-	var got []string
-	for _, e := range q.take() {
-		got = append(got, fmt.Sprintf("%s %s %v %d", e.call.ID, e.call.State, e.finished, len(e.events)))
-	}
-	if want := "a open false 0, b late true 1, c busy true 1, d open false 0"; strings.Join(got, ", ") != want {
-		t.Errorf("got %v, want %s", got, want)
-	}
-	if q.rows != 0 || q.bytes != 100+150+150+100 {
-		t.Errorf("%d rows, %d bytes", q.rows, q.bytes)
-	}
-}
-
 func TestNothingIsTakenAfterClose(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t, Options{})
@@ -273,7 +243,7 @@ func TestNothingIsTakenAfterClose(t *testing.T) {
 	if h := s.Health(); h.Dropped != 1 {
 		t.Errorf("health %+v", h)
 	}
-	if err := s.Flush(t.Context()); !errors.Is(err, sql.ErrConnDone) {
+	if err := s.Flush(t.Context()); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("flush: %v", err)
 	}
 }

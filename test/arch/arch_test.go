@@ -32,8 +32,9 @@ var rooms = map[string][]string{
 	"store":   {},
 
 	"store/report":   {"store"},
-	"store/sqlite":   {"store"},
-	"store/postgres": {"store"},
+	"store/journal":  {"store"},
+	"store/sqlite":   {"store", "store/journal"},
+	"store/postgres": {"store", "store/journal"},
 
 	"media/...": {"media/..."},
 	"media":     {"media/..."},

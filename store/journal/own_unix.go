@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite
+package journal
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 	"tandem/store"
 )
 
-// own locks a file beside the store for as long as it stays open. The kernel lets go
+// Own locks a file for as long as it stays open. The kernel lets go
 // when the process dies, however it dies. (Not the store's own file: closing a second
 // descriptor of that would drop SQLite's locks.)
-func own(path string) (*os.File, error) {
+func Own(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
 	if err != nil {
 		return nil, err
