@@ -94,6 +94,13 @@ func (s *Server) Snapshot(ctx context.Context, id string) (Snapshot, bool) {
 // Contacts are the phones of a user that can be reached now, the best first.
 func (s *Server) Contacts(user string) []registrar.Contact { return s.o.Registrar.Contacts(user) }
 
+// Known tells whether there is a user of that name: one of the Directory, or one whom a hook has
+// let register.
+func (s *Server) Known(user string) bool {
+	_, ok := s.o.Directory.Credential(user)
+	return ok || len(s.Contacts(user)) > 0
+}
+
 // HangupCall ends a call on behalf of an operator; false when there is none of that id.
 func (s *Server) HangupCall(id string) bool {
 	c, ok := s.Call(id)

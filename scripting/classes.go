@@ -9,7 +9,7 @@ import (
 // aliases are types that several functions take.
 func aliases() []alias {
 	return []alias{
-		{"Source", "string|string[]", "A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `https://example.com/hello.mp3`, or a list of them played without a gap."},
+		{"Source", "string|string[]", "A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `say:number:42` (or `digits`, `date`, `time`), `https://example.com/hello.mp3`, or a list of them played without a gap."},
 		{"Target", "string|string[]", "Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them."},
 	}
 }

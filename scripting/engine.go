@@ -55,6 +55,7 @@ type Engine struct {
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
 	server   atomic.Pointer[b2bua.Server]
+	early    early
 
 	emergency atomic.Pointer[[]string]
 

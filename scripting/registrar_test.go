@@ -35,7 +35,7 @@ func TestRegistrarContacts(t *testing.T) {
 
 // A phone that has subscribed hears how many messages wait.
 func TestRegistrarNotify(t *testing.T) {
-	inWorld(t, `return { on_call = function(call)
+	inWorld(t, `return { on_load = function() registrar.notify("1001", { messages = 1 }) end, on_call = function(call)
 		registrar.notify("1001", { messages = 3, heard = 2 })
 		call:reject(486)
 	end }`, func(w *world) {
@@ -84,7 +84,7 @@ func TestRegistrarNotify(t *testing.T) {
 				}
 			}
 		}
-		await("Messages-Waiting: no")
+		await("Voice-Message: 1/0") // before there was a server
 		w.refused("700")
 		w.record()
 		await("Voice-Message: 3/2")

@@ -26,6 +26,9 @@ func sayFunction(object string) function {
 		run:     func(s *state, L *lua.LState) int { return s.sayMethod(L, object) }}
 }
 
+// recordedWords are the kinds of text that are put together from recorded words.
+func recordedWords() []string { return []string{"digits", "number", "date", "time"} }
+
 // errVoice: plain text has no recorded words.
 var errVoice = errors.New("there is no voice to read text with; use as = \"digits\", \"number\", \"date\" or \"time\"")
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,6 +120,10 @@ func (a arguments) source(text string) ([]media.Source, error) {
 		}
 		return []media.Source{media.Silence(time.Duration(n * float64(time.Second)))}, nil
 	case "say":
+		// say:number:42 can stand in a list of prompts, where a call of say cannot.
+		if as, what, ok := strings.Cut(rest, ":"); ok && slices.Contains(recordedWords(), as) {
+			return s.say(what, as)
+		}
 		return s.say(rest, "text")
 	}
 	clip, err := s.engine.sound(s.gen.files, text)

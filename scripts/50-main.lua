@@ -7,15 +7,23 @@
 --
 -- With settings in [scripts.settings] of the configuration, also:
 --   trunk = "carrier"                      users dial numbers of 6 digits or more over that trunk
+--   voicemail = {}                         who is not reached gets messages; *97 listens (docs/apps/voicemail.md)
 --   inbound = { "+442079460000" = "1001" } calls to that number from a trunk go to 1001
 -- What may be dialled over trunks is for 10-guard.lua to say.
 
 local outcome = require "outcome"
+local voicemail = require "voicemail"
 
--- 1000 to 1999: ring the user's phones for 25 seconds. If nobody can be reached, say why.
+-- 1000 to 1999: ring the user's phones for 25 seconds. If nobody can be reached, take a
+-- message or say why.
 local function ring_user(call)
   local result = call:bridge("user:" .. call.number, { timeout = 25 })
-  outcome.tell(call, result)
+  local reached = result.state == "answered" or call.state == "ended"
+  if not reached and config.get("voicemail") and registrar.known(call.number) then
+    voicemail.leave(call, call.number)
+  else
+    outcome.tell(call, result)
+  end
 end
 
 -- 600: everything you say comes back.
@@ -82,6 +90,12 @@ local function outside(call)
 end
 
 return {
+  on_load = function()
+    if config.get("voicemail") then
+      voicemail.restore()
+    end
+  end,
+
   on_call = function(call)
     local inbound = call.trunk and config.get("inbound")
     if inbound and inbound[call.number] then
@@ -94,6 +108,10 @@ return {
       return echo(call)
     elseif call.number == "700" then
       return main_menu(call)
+    elseif config.get("voicemail") and call.number == "*97" then
+      return voicemail.check(call, call.user) -- on a phone of one's own; others say whose
+    elseif config.get("voicemail") and call.number == "*98" then
+      return voicemail.check(call)
     end
     local target = outside(call)
     if target then

@@ -2,7 +2,7 @@
 -- What Tandem's scripts may call, for editors: https://luals.github.io/wiki/annotations
 -- Generated from the server's own table; it is not run.
 
----A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `https://example.com/hello.mp3`, or a list of them played without a gap.
+---A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `say:number:42` (or `digits`, `date`, `time`), `https://example.com/hello.mp3`, or a list of them played without a gap.
 ---@alias Source string|string[]
 
 ---Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them.
@@ -824,7 +824,15 @@ registrar = {}
 ---@return Contact[] contacts the best first; empty when no phone is registered
 function registrar.contacts(user) end
 
----Tells a user's phones how many voice messages wait (RFC 3842): their lamp is lit. It is remembered for phones that ask later, until the server ends.
+---Tells whether there is such a user.
+---```lua
+---if not registrar.known(call.number) then return call:reject(404) end
+---```
+---@param user string
+---@return boolean known in the configuration, in the store, or registered
+function registrar.known(user) end
+
+---Tells a user's phones how many voice messages wait (RFC 3842): their lamp is lit. It is remembered for phones that ask later, until the server ends; on_load may tell it anew.
 ---```lua
 ---registrar.notify("1001", { messages = 2 })
 ---```

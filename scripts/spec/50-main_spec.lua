@@ -103,3 +103,36 @@ describe("with a trunk", function()
     expect(sim.call { to = "112", trunk = "carrier", from = "+4930999999" }.code):is(404)
   end)
 end)
+
+describe("with voicemail", function()
+  before_each(function() sim.settings { voicemail = true } end)
+
+  it("takes a message for those who do not answer", function()
+    local c = sim.call { to = "1001" }
+    c:dials("user:1001"):fails("noanswer")
+    c:hears("vm-unavailable"):runs(7):press("#"):hears("vm-sent"):ends()
+    c = sim.call { to = "*97", user = "1001" }
+    c:hears("vm-you-have"):hears("number-1"):hears("vm-new-message"):hangup()
+  end)
+
+  it("takes none for users that there are not", function()
+    sim.call { to = "1777" }:hears("not-registered"):ends(480)
+  end)
+
+  it("takes none when the two have talked", function()
+    local c = sim.call { to = "1001" }
+    local far = c:dials("user:1001"):answers()
+    c:runs(5)
+    far:hangup()
+    c:ends()
+  end)
+
+  it("asks others whose mailbox they want", function()
+    sim.call { to = "*97" }:hears("vm-mailbox"):hangup()
+    sim.call { to = "*98", user = "1001" }:hears("vm-mailbox"):press("1001#"):hears("vm-no-messages"):hangup()
+  end)
+end)
+
+it("has no voicemail without", function()
+  expect(sim.call { to = "*97", user = "1001" }.code):is(404)
+end)
