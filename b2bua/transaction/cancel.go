@@ -22,6 +22,9 @@ func (s *Server) cancels(target *serverTx) {
 		notify = target.onCancel
 		target.onCancel = nil
 	}
+	if w := target.watch; w != nil {
+		s.Watch(w)
+	}
 	target.mu.Unlock()
 	_ = s.Respond(NewResponse(s.req, sip.StatusOK, "OK", ours))
 	if notify != nil {
@@ -68,7 +71,7 @@ func (t *clientTx) sendCancel() error {
 	}
 	cancel.SetBody(nil)
 	t.expire.set(t.l.o.Clock, t.l.o.Timers.long(), t.l.guard(t.flow, t.expired))
-	_, err := t.l.send(t.flow, cancel, ignore{})
+	_, err := t.l.send(t.flow, cancel, ignore{}, t.watch)
 	return err
 }
 
@@ -83,6 +86,11 @@ func (ignore) HandleEnd(*Client, error)              {}
 func (t *serverTx) ack(req *sip.Request, f transport.Flow) {
 	t.mu.Lock()
 	state := t.state
+	if state == completed || state == confirmed {
+		s := seenRequest(req)
+		s.Again = state == confirmed
+		t.saw(s)
+	}
 	if old := tag(req.To().Params); state == completed && (t.tag == "" || old == "" || old == t.tag) {
 		// RFC 3261 §17.2.1: timer I.
 		t.state = confirmed

@@ -61,6 +61,8 @@ type clientTx struct {
 	wanted    bool // a CANCEL waits for a provisional response
 	headers   []sip.Header
 	events    []func() // calls of the handler, in order
+	watch     Watcher  // nil: nobody
+	answered  string   // the To tag of the first 2xx
 	calling   bool     // a goroutine is making them
 }
 
@@ -69,7 +71,7 @@ type clientTx struct {
 // not called.
 func (l *Layer) Send(f transport.Flow, req *sip.Request, h ClientHandler) (*Client, error) {
 	req.PrependHeader(newVia(f, newBranch()))
-	return l.send(f, req, h)
+	return l.send(f, req, h, nil)
 }
 
 func newBranch() string { return cookie + rand.Text() }
@@ -92,9 +94,9 @@ func newVia(f transport.Flow, branch string) *sip.ViaHeader {
 	}
 }
 
-func (l *Layer) send(f transport.Flow, req *sip.Request, h ClientHandler) (*Client, error) {
+func (l *Layer) send(f transport.Flow, req *sip.Request, h ClientHandler, w Watcher) (*Client, error) {
 	branch, _ := req.Via().Params.Get("branch")
-	t := &clientTx{l: l, key: clientKey{branch, req.Method}, flow: f, given: f, handler: h, out: transport.Encode(req)}
+	t := &clientTx{l: l, key: clientKey{branch, req.Method}, flow: f, given: f, handler: h, watch: w, out: transport.Encode(req)}
 	c := &Client{t, req}
 	t.client = c
 	large := len(t.out) > transport.MaxDatagram && f.Widens() && req.Method != sip.CANCEL
@@ -122,6 +124,7 @@ func (l *Layer) send(f transport.Flow, req *sip.Request, h ClientHandler) (*Clie
 
 // transmit sends the request for the first time; the caller holds the lock.
 func (t *clientTx) transmit() error {
+	t.saw(seenRequest(t.client.req).sent())
 	if err := t.flow.Write(t.out); err != nil {
 		return err
 	}
@@ -150,6 +153,7 @@ func (t *clientTx) again() {
 			t.interval = t.l.o.Timers.T2
 		}
 		t.resend.set(t.l.o.Clock, t.interval, nil)
+		t.saw(seenRequest(t.client.req).sent().again())
 		if err := t.flow.Write(t.out); err != nil {
 			t.finish(err)
 		}

@@ -34,7 +34,7 @@ func (l *Layer) begin(key serverKey, req *sip.Request, f transport.Flow) {
 	if err != nil {
 		return
 	}
-	t := &serverTx{l: l, key: key, req: req, flow: f, reply: reply, invite: req.Method == sip.INVITE}
+	t := &serverTx{l: l, key: key, req: req, flow: f, reply: reply, invite: req.Method == sip.INVITE, seq: seenRequest(req).Seq}
 	copied, first := l.enter(t, req)
 	if !first {
 		return // the same came at the same moment over another socket

@@ -1,6 +1,7 @@
 package transaction
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 
@@ -22,14 +23,17 @@ func (t *serverTx) send(res *sip.Response, b []byte) error {
 	if !again && t.state != trying && t.state != proceeding {
 		return fmt.Errorf("respond %d: %w", res.StatusCode, ErrEnded)
 	}
+	seen := seenResponse(res).sent()
+	seen.Again = again || bytes.Equal(b, t.last)
 	if !again {
-		t.req, t.last = nil, b
+		t.req, t.last, t.code, t.seq = nil, b, res.StatusCode, seen.Seq
 		if to := res.To(); to != nil && tag(to.Params) != "" {
 			t.tag = tag(to.Params)
 		}
 		t.resend.stop()
 		t.step(res.StatusCode)
 	}
+	t.saw(seen)
 	err := t.reply.Write(b)
 	switch {
 	case err != nil:

@@ -10,6 +10,7 @@ import (
 func (t *clientTx) receive(res *sip.Response, f transport.Flow) {
 	stray := false
 	t.mu.Lock()
+	t.sawResponse(res)
 	switch {
 	case t.state == trying || t.state == proceeding:
 		t.tell(res)
@@ -25,6 +26,7 @@ func (t *clientTx) receive(res *sip.Response, f transport.Flow) {
 		stray = true
 	case t.state == completed && t.invite() && res.StatusCode >= 300:
 		// Our ACK was lost (RFC 3261 §17.1.1.2).
+		t.saw(Seen{Sent: true, Again: true, Method: sip.ACK, Seq: seenResponse(res).Seq})
 		if err := t.flow.Write(t.out); err != nil {
 			t.finish(nil)
 		}
@@ -34,6 +36,22 @@ func (t *clientTx) receive(res *sip.Response, f transport.Flow) {
 	if stray {
 		t.l.o.Handler.HandleStray(res, f)
 	}
+}
+
+// sawResponse tells the watcher of a response, which may be a repetition; the caller holds the lock.
+func (t *clientTx) sawResponse(res *sip.Response) {
+	s := seenResponse(res)
+	switch {
+	case t.watch == nil || t.state == terminated:
+		return
+	case t.state == accepted && res.IsSuccess():
+		s.Again = res.To() != nil && tag(res.To().Params) == t.answered // another tag is another fork
+	case t.state == completed:
+		s.Again = !t.invite() || !res.IsSuccess()
+	case res.IsSuccess() && res.To() != nil:
+		t.answered = tag(res.To().Params)
+	}
+	t.watch.Seen(s)
 }
 
 func (t *clientTx) tell(res *sip.Response) {
@@ -63,7 +81,9 @@ func (t *clientTx) stepInvite(res *sip.Response) {
 	default:
 		t.state = completed
 		t.resend.stop()
-		t.out = transport.Encode(t.ackOf(res))
+		ack := t.ackOf(res)
+		t.out = transport.Encode(ack)
+		t.saw(seenRequest(ack).sent())
 		err := t.flow.Write(t.out)
 		t.tellEnd(nil)
 		t.client = nil

@@ -81,6 +81,9 @@ type serverTx struct {
 	state    state
 	req      *sip.Request // until the first response
 	last     []byte       // the last response, to be sent again
+	code     int          // of it
+	seq      uint32       // of the request's CSeq
+	watch    Watcher      // nil: nobody
 	tag      string       // our To tag
 	interval time.Duration
 	resend   alarm // 100 Trying, then G
@@ -125,6 +128,7 @@ func (t *serverTx) remind() {
 		if err := t.reply.Write(t.last); err != nil {
 			end = t.end(err)
 		} else {
+			t.sawAgain()
 			t.interval = min(2*t.interval, t.l.o.Timers.T2)
 			t.resend.set(t.l.o.Clock, t.interval, nil)
 		}
@@ -136,10 +140,13 @@ func (t *serverTx) remind() {
 // again answers a resent request with what it was answered before, if anything.
 func (t *serverTx) again() {
 	t.mu.Lock()
+	t.saw(Seen{Again: true, Method: t.key.method, Seq: t.seq})
 	var end func()
 	if (t.state == proceeding || t.state == completed) && t.last != nil {
 		if err := t.reply.Write(t.last); err != nil {
 			end = t.end(err)
+		} else {
+			t.sawAgain()
 		}
 	}
 	t.mu.Unlock()
