@@ -17,7 +17,6 @@ func (e *ackReceived) apply(c *Call) {
 	if l.resend != nil {
 		l.resend.Stop()
 	}
-	c.note(l.name(), "sip", "ACK")
 	if l.byeLater >= 0 {
 		l.sendBye(l.byeLater)
 		return

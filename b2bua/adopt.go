@@ -73,6 +73,7 @@ func (l *Leg) remains() *Leg {
 		remote: l.remote, userAgent: l.userAgent, server: l.server, ours: l.ours, answerer: l.answerer, direct: l.direct,
 		state: legEnded, released: true, by: l.by, rec: l.rec, byeLater: -1}
 	rest.owner.Store(c)
+	rest.track.Store(l.track.Load())
 	rest.rec.ended, rest.rec.reason = c.clock.Now(), "moved"
 	if l.media != nil {
 		now := l.media.Stats()
@@ -81,7 +82,6 @@ func (l *Leg) remains() *Leg {
 		rest.rec.codec, rest.rec.stats = now.Codec, since(l.rec.before, now)
 		l.rec.before = now
 	}
-	l.rec.retransmissions = 0
 	return rest
 }
 
@@ -102,6 +102,7 @@ func (c *Call) take(l *Leg) {
 	l.seq, l.role = len(c.legs), "b"
 	l.digits, l.ear, l.by = nil, nil, ""
 	c.legs = append(c.legs, l)
+	l.tell(c)
 }
 
 // handed is a leg that another call gives to transfer t.
@@ -133,6 +134,7 @@ func (c *Call) goOn(p, n *Leg, limit time.Duration) *Call {
 		unattended: true, source: Source{IP: p.flow.Remote().Addr(), Port: int(p.flow.Remote().Port()), Transport: string(p.flow.Proto())},
 	}
 	y.clock = guardedClock{s.o.Clock, y}
+	y.timeline = newTimeline(y, s.o.Clock)
 	y.log = s.o.Log.With("call", y.id, "sip_call_id", p.callID)
 	y.shared.number, y.shared.linked = to.User, c.LinkedID()
 	y.taken.Store(true)

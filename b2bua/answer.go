@@ -148,7 +148,6 @@ func (l *Leg) resend2xx(tx *transaction.Server, res *sip.Response) {
 	t := s.o.Timers
 	l.resend = dialog.NewResend(l.call().clock, t.T1, t.T2, func() {
 		_ = tx.Respond(res)
-		l.post(func(*Call) { l.rec.retransmissions++ })
 	}, func() { l.deliver(&ackMissing{l}) })
 }
 
@@ -202,7 +201,6 @@ func (l *Leg) respond(code int, body []byte, h Headers) *sip.Response {
 	}
 	h.addTo(res)
 	setBody(res, body)
-	l.call().note(l.name(), "sip", fmt.Sprintf("%d %s", code, Phrase(code)))
 	if l.reliably(code, body) {
 		l.sendReliable(res)
 	} else {
@@ -231,7 +229,6 @@ func (l *Leg) refuseWith(f *Failure, hs []sip.Header) {
 	if h, ok := l.reason(0); ok {
 		res.AppendHeader(h)
 	}
-	l.call().note(l.name(), "sip", f.Error())
 	_ = l.server.Respond(res)
 	l.ended(f.Code, f.Reason)
 }

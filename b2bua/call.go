@@ -57,8 +57,9 @@ type Call struct {
 	answersFor auth.Identity // who a call to ourselves comes from, where that is not identity
 	party      *Address      // whom we have called, where that is who calls from then on; nil: from
 
-	box  *mailbox
-	done chan struct{} // closed when the caller's leg has ended
+	box      *mailbox
+	timeline *timeline
+	done     chan struct{} // closed when the caller's leg has ended
 
 	state  atomic.Value // State
 	taken  atomic.Bool
@@ -81,7 +82,6 @@ type Call struct {
 	handlerDone  bool
 	releasedBy   Side
 	times        callTimes
-	timeline     timeline
 	why          why
 	q850         int64 // the cause a far end named
 	noACK        bool
@@ -154,6 +154,12 @@ func (c *Call) SetVars(v map[string]any) {
 	c.shared.vars = maps.Clone(v)
 }
 
+// SetSecret keeps the keys that are pressed out of the timeline from now on, or no longer.
+func (c *Call) SetSecret(on bool) { c.timeline.secret.Store(on) }
+
+// Secret tells whether keys are kept out of the timeline.
+func (c *Call) Secret() bool { return c.timeline.secret.Load() }
+
 // SetScript notes which script and generation serve the call.
 func (c *Call) SetScript(name string, generation int64) {
 	c.shared.Lock()
@@ -173,7 +179,7 @@ func (c *Call) ScriptError(msg, traceback string) {
 
 // Note adds a line to the call's timeline; kind is one of those of the events table.
 func (c *Call) Note(kind, text string) {
-	c.box.post(do(func(c *Call) { c.note("", kind, text) }))
+	c.timeline.add(0, kind, text, longestLine)
 }
 
 // gone reports whether the caller's leg has ended. On the call's goroutine only.

@@ -32,7 +32,7 @@ func (m *mediaHappened) apply(c *Call) {
 		l.heard(m.e.Digit)
 		c.convert(l, m.e.Digit)
 	case media.EventFirstRTP:
-		c.note(l.name(), "media", "first RTP"+l.lateness(m.e))
+		c.note(l.name(), "media", "first RTP"+l.lateness(m.e)+" from "+m.e.Remote.String())
 	case media.EventSilence:
 		c.happened(Happening{Kind: "silence", Leg: l})
 	case media.EventQuality:
@@ -51,7 +51,7 @@ func (m *mediaHappened) apply(c *Call) {
 
 // noted is how the timeline names a digit: not at all while a secret is asked for.
 func (l *Leg) noted(d byte) string {
-	if l.secret {
+	if l.track.Load().hidden() {
 		return "a digit of a secret"
 	}
 	return string(d)

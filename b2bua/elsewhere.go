@@ -148,7 +148,7 @@ func (l *Leg) sendTo(flow transport.Flow) {
 	l.ours = l.invite()
 	l.ours.CSeq().SeqNo = seq
 	l.inviteTx++
-	tx, err := l.call().server.tx.Send(flow, l.ours, &inviteClient{l, l.inviteTx})
+	tx, err := l.call().server.tx.SendWatched(flow, l.ours, &inviteClient{l, l.inviteTx}, l.track.Load().inviting(flow))
 	if err != nil {
 		l.tryOther(0, &Failure{Code: 503, Reason: err.Error(), State: StateFailed})
 		return

@@ -23,6 +23,7 @@ type Failure struct {
 
 	Contacts []string // of a 3xx that was not followed
 
+	told       bool          // a response said so, and the timeline has it
 	silent     bool          // no response came: a time-out, or a transport error
 	retryAfter time.Duration // what the response asks for
 }

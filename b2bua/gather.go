@@ -82,7 +82,7 @@ func (g *gathering) stop() {
 	if g.release != nil {
 		g.release()
 	}
-	g.l.secret = false
+	g.l.track.Load().hushed.Store(false)
 	g.l.stopPlaying()
 }
 
@@ -98,7 +98,7 @@ func (g *gathering) try() {
 	g.tries++
 	g.attempt++
 	g.digits = nil
-	g.l.secret = g.opts.Secret
+	g.l.track.Load().hushed.Store(g.opts.Secret)
 	g.release = g.l.listen(func(d byte) bool { g.digit(d); return true })
 	waited := len(g.l.digits) > 0
 	for len(g.l.digits) > 0 && g.live() && g.attemptOpen() {

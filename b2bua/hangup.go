@@ -47,7 +47,6 @@ func (l *Leg) sendBye(cause int) {
 	if h, ok := l.reason(cause); ok {
 		req.AppendHeader(h)
 	}
-	l.call().note(l.name(), "sip", "BYE sent")
 	l.request(req, ignore{})
 }
 
@@ -61,7 +60,6 @@ func (l *Leg) cancel(reason string) {
 		} else if h, ok := l.reason(0); ok {
 			hs = append(hs, h)
 		}
-		l.call().note(l.name(), "sip", "CANCEL sent")
 		_ = l.client.Cancel(hs...)
 	}
 	l.ended(487, Phrase(487))
@@ -71,7 +69,6 @@ func (l *Leg) cancel(reason string) {
 func (l *Leg) byeReceived(tx *transaction.Server) {
 	c := l.call()
 	refuse(200, "").respond(tx, "")
-	c.note(l.name(), "sip", "BYE received")
 	l.explained(tx.Request())
 	l.by = ByCallee
 	if l == c.caller {

@@ -146,7 +146,7 @@ func (k *keyTold) answered(c *Call, code int) {
 	}
 	k.over = true
 	if code >= 300 {
-		c.note(k.leg.name(), "dtmf", fmt.Sprintf("%c by INFO: %d", k.digit, code))
+		c.note(k.leg.name(), "dtmf", fmt.Sprintf("%s by INFO: %d", k.leg.noted(k.digit), code))
 	}
 	k.leg.infoDone()
 }
@@ -165,7 +165,7 @@ func (c *Call) convert(l *Leg, digit byte) {
 func (l *Leg) passKey(digit byte) {
 	l.press(string(digit), func(err error) {
 		if err != nil && l.state != legEnded {
-			l.call().note(l.name(), "dtmf", fmt.Sprintf("%c is not passed on: %v", digit, err))
+			l.call().note(l.name(), "dtmf", fmt.Sprintf("%s is not passed on: %v", l.noted(digit), err))
 		}
 	})
 }

@@ -159,6 +159,7 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 		c.shared.linked, c.source, c.depth = parent.LinkedID(), parent.source, parent.depth+1
 	}
 	c.clock = guardedClock{s.o.Clock, c}
+	c.timeline = newTimeline(c, s.o.Clock)
 	c.log = s.o.Log.With("call", c.id, "sip_call_id", clip(req.CallID().Value(), 128))
 	c.dialled = numberOf(&req.Recipient)
 	c.shared.number = c.dialled
@@ -175,7 +176,8 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	if t, ok := s.trunks.Trunk(id.Trunk); ok && parent == nil {
 		c.arrive(t)
 	}
-	c.note("a", "sip", "INVITE "+req.Recipient.String()+" from "+l.remote)
+	l.tell(c)
+	tx.Watch(l.track.Load().inviting(l.flow))
 	c.log.LogAttrs(s.ctx, slog.LevelInfo, "call", slog.String("from", clip(c.from.User, 128)), slog.String("number", c.shared.number),
 		slog.String("source", l.remote), slog.String("user", id.User))
 	return c, nil
@@ -215,7 +217,6 @@ func (e cancelReceived) apply(c *Call) {
 		return
 	}
 	c.caller.explained(e.req)
-	c.note("a", "sip", "CANCEL")
 	c.released(ByCaller)
 	c.caller.refuse(failure(487, ""), nil)
 }

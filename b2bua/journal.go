@@ -26,39 +26,12 @@ func (t *callTimes) answered(at time.Time) {
 	}
 }
 
-// timeline is what happened in a call, bounded: what is beyond the cap is counted.
-type timeline struct {
-	lines   []store.Event
-	skipped int
-}
-
-const timelineCap = 1000
-
-// note adds a line to the timeline. leg is a leg's name, or "" for the call as a whole.
-func (c *Call) note(leg, kind, text string) {
-	if len(c.timeline.lines) >= timelineCap {
-		c.timeline.skipped++
-		return
-	}
-	const longest = 500
-	if len(text) > longest {
-		text = text[:longest] + "…"
-	}
-	e := store.Event{CallID: c.id, AtMS: c.ms(c.clock.Now()), Kind: kind, Text: text}
-	for _, l := range c.legs {
-		if l.name() == leg {
-			e.Leg = int64(l.seq) + 1
-		}
-	}
-	c.timeline.lines = append(c.timeline.lines, e)
-}
-
 // ms is a moment in UTC milliseconds, counted from the call's start by the monotonic clock.
 func (c *Call) ms(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return c.started.UnixMilli() + t.Sub(c.started).Milliseconds()
+	return c.timeline.ms(t)
 }
 
 // openRecord is the row of a call in progress.
@@ -125,7 +98,7 @@ func (c *Call) finishRecord() {
 		legs = append(legs, l.row())
 	}
 	r.Flags = c.flags(r)
-	c.server.o.Journal.Finish(r, legs, c.timeline.lines)
+	c.server.o.Journal.Finish(r, legs, c.timeline.take())
 	c.server.recorded(c)
 	c.log.Info("call ended", "state", r.State, "code", r.SIPCode, "by", r.ReleasedBy, "duration_ms", r.DurationMS, "flags", r.Flags)
 }
@@ -179,7 +152,7 @@ func (l *Leg) row() store.Leg {
 		SIPCode: int64(l.rec.code), Reason: l.rec.reason,
 		RxPackets: int64(st.RxPackets), TxPackets: int64(st.TxPackets), Lost: int64(st.Lost), OutOfOrder: int64(st.OutOfOrder),
 		JitterMS: msOf(st.Jitter), RTTMS: msOf(st.RTT), MOS: st.MOS, FirstRTPMS: c.ms(st.FirstRTP),
-		Retransmissions: int64(l.rec.retransmissions),
+		Retransmissions: int64(l.repeats()),
 	}
 	if l.direct {
 		r.MediaMode = "direct"
@@ -190,7 +163,7 @@ func (l *Leg) row() store.Leg {
 	if oneWay(l, st) {
 		flags = append(flags, store.FlagOneWay)
 	}
-	if l.rec.retransmissions > 0 {
+	if r.Retransmissions > 0 {
 		flags = append(flags, store.FlagRetransmits)
 	}
 	r.Flags = store.JoinFlags(flags...)
@@ -215,6 +188,7 @@ func (c *Call) flags(r *store.Call) string {
 	transcoded := false
 	for _, l := range c.legs {
 		transcoded = transcoded || l.rec.stats.Transcoded > 0
+		retransmitted += l.repeats()
 		if l.rec.answered.IsZero() || l.direct {
 			direct = direct || l.direct
 			continue
@@ -224,7 +198,6 @@ func (c *Call) flags(r *store.Call) string {
 		} else {
 			sent++
 		}
-		retransmitted += l.rec.retransmissions
 	}
 	switch {
 	case r.AnswerMS == 0 || r.BillableMS < 1000 || direct:

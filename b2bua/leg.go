@@ -35,7 +35,8 @@ func (s legState) String() string {
 // one Call, whose goroutine owns its state.
 type Leg struct {
 	owner atomic.Pointer[Call]
-	home  *Call // that made it; only its script may use the leg
+	track atomic.Pointer[track] // its place in the timeline of its call
+	home  *Call                 // that made it; only its script may use the leg
 
 	heir, ancestor *Leg // who has taken its place, and whose place it has taken: see succeed
 	seq            int
@@ -97,7 +98,6 @@ type Leg struct {
 	reliable     reliability
 	by           Side // who ended it
 	digits       []byte
-	secret       bool                  // a secret is asked for: the timeline must not tell it
 	ear          func(digit byte) bool // the op that takes digits as they come; true: taken
 	ears         int                   // how many have listened
 	infos        infoKeys              // keys on their way by INFO
@@ -139,7 +139,6 @@ type legRecord struct {
 	stats                              media.Stats
 	before                             media.Stats // counted in the calls it belonged to before
 	relayed                            bool
-	retransmissions                    int
 }
 
 func (l *Leg) call() *Call { return l.owner.Load() }

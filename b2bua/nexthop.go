@@ -191,6 +191,7 @@ func (l *Leg) acknowledge(d *dialog.Dialog, seq uint32) {
 	}
 	l.reach(d, func(f transport.Flow, err error) {
 		if err == nil {
+			l.track.Load().sent(ack)
 			_ = s.tx.SendAck(f, ack)
 		}
 	})

@@ -2,7 +2,6 @@ package b2bua
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/emiago/sipgo/sip"
@@ -25,6 +24,7 @@ func (c *Call) newLeg(d *dialling, b branch) *Leg {
 	l.owner.Store(c)
 	l.home = c
 	c.legs = append(c.legs, l)
+	l.tell(c)
 	return l
 }
 
@@ -121,8 +121,7 @@ func (l *Leg) sendInvite() {
 		c.server.rememberOutgoing(l.callID, l.localTag)
 	}
 	l.inviting = true
-	c.note(l.name(), "sip", "INVITE "+l.uri.String()+" sent to "+l.remote)
-	tx, err := c.server.tx.Send(l.flow, l.ours, &inviteClient{l, l.inviteTx})
+	tx, err := c.server.tx.SendWatched(l.flow, l.ours, &inviteClient{l, l.inviteTx}, l.track.Load().inviting(l.flow))
 	if err != nil {
 		l.inviting = false
 		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed, silent: true})
@@ -230,6 +229,7 @@ func (e *inviteResponse) apply(c *Call) {
 		l.inviting = false
 		l.explained(res)
 		f := failure(res.StatusCode, res.Reason)
+		f.told = true
 		f.retryAfter = seconds(res, "Retry-After")
 		if res.StatusCode < 400 {
 			for _, u := range redirectContacts(res) {
@@ -288,9 +288,8 @@ func (l *Leg) longer(res *sip.Response) bool {
 func (l *Leg) again(req *sip.Request) {
 	req.CSeq().SeqNo = l.ours.CSeq().SeqNo + 1
 	l.ours = req
-	l.call().note(l.name(), "sip", "INVITE sent again")
 	l.inviteTx++
-	tx, err := l.call().server.tx.Send(l.flow, req, &inviteClient{l, l.inviteTx})
+	tx, err := l.call().server.tx.SendWatched(l.flow, req, &inviteClient{l, l.inviteTx}, l.track.Load().inviting(l.flow))
 	if err != nil {
 		l.inviting = false
 		l.failed(&Failure{Code: 503, Reason: err.Error(), State: StateFailed})
@@ -304,8 +303,9 @@ func (l *Leg) failed(f *Failure) {
 	if l.state == legAnswered || l.state == legEnded || l.failover(f) {
 		return
 	}
-	c := l.call()
-	c.note(l.name(), "sip", f.Error())
+	if !f.told {
+		l.call().note(l.name(), "sip", "not called: "+f.Error())
+	}
 	l.by = ByCallee
 	l.ended(f.Code, f.Reason)
 	if l.dialling != nil {
@@ -331,7 +331,6 @@ func (l *Leg) provisional(res *sip.Response) {
 	}
 	l.enter(legEarly)
 	l.answerer = response{res}
-	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	hasMedia := false
 	if body := session(res); len(body) > 0 {
 		if l.direct {
@@ -403,7 +402,6 @@ func (l *Leg) accepted(res *sip.Response) {
 	if l.userAgent == "" {
 		l.userAgent, _ = headerOf(res, "Server")
 	}
-	c.note(l.name(), "sip", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	if l.direct && len(l.offer) == 0 {
 		l.ackWaits = true
 	} else {
@@ -455,7 +453,7 @@ func (l *Leg) disown(d *dialog.Dialog, res *sip.Response, seq uint32) {
 	l.disowned = append(l.disowned, d)
 	d.Update(res)
 	l.acknowledge(d, seq)
-	l.call().note(l.name(), "sip", "200 not wanted any more: BYE sent")
+	l.call().note(l.name(), "sip", "the 200 is not wanted any more")
 	l.requestOn(d, d.Request(sip.BYE), ignore{})
 }
 
@@ -466,6 +464,9 @@ type resentAnswer struct {
 }
 
 func (e *resentAnswer) apply(c *Call) {
+	if k := e.leg.track.Load(); e.res.CSeq() != nil {
+		k.Seen(transaction.Seen{Again: true, Method: e.res.CSeq().MethodName, Seq: e.res.CSeq().SeqNo, Code: e.res.StatusCode, Msg: e.res})
+	}
 	if e.leg.ours != nil && e.res.CSeq().MethodName == sip.INVITE && e.leg.dialog != nil {
 		e.leg.acknowledge(e.leg.dialog, e.res.CSeq().SeqNo)
 	}

@@ -36,7 +36,6 @@ func (l *Leg) passOn(tx *transaction.Server) {
 		}
 	}
 	out.SetBody(req.Body())
-	l.call().note(other.name(), "sip", string(req.Method)+" passed on")
 	other.request(out, &passedOn{tx})
 }
 

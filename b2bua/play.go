@@ -2,10 +2,12 @@ package b2bua
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	"tandem/media"
+	"tandem/store"
 )
 
 // PlayOptions of Play.
@@ -101,11 +103,14 @@ func (l *Leg) startPlayback(srcs []media.Source, opts media.PlayOptions, ended f
 	c := l.call()
 	pb := l.media.Play(srcs, opts)
 	l.playing = pb
+	what := titles(srcs)
+	c.note(l.name(), store.EventPrompt, "plays "+what)
 	c.aside(func() {
 		<-pb.Done()
 		c.box.post(do(func(*Call) {
 			if l.playing == pb {
 				l.playing = nil
+				c.note(l.name(), store.EventPrompt, "has played "+what)
 			}
 			ended(pb.Err())
 		}))
@@ -113,10 +118,27 @@ func (l *Leg) startPlayback(srcs []media.Source, opts media.PlayOptions, ended f
 	return pb
 }
 
+// titles names what is played, in short.
+func titles(srcs []media.Source) string {
+	const most = 6
+	var names []string
+	for _, s := range srcs[:min(most, len(srcs))] {
+		name, _, _ := strings.Cut(media.Title(s), "?") // what follows in a web address may be a secret
+		name = strings.TrimPrefix(name, "prompts/")
+		names = append(names, clip(strings.TrimSuffix(name, ".wav"), 60))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(srcs) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
 func (l *Leg) stopPlaying() {
 	if l.playing != nil {
 		l.playing.Stop()
 		l.playing = nil
+		l.call().note(l.name(), store.EventPrompt, "stopped")
 	}
 }
 

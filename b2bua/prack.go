@@ -69,7 +69,6 @@ func (l *Leg) resendReliable(after, waited time.Duration) {
 			l.refuse(failure(504, "No PRACK"), nil)
 			return
 		}
-		l.rec.retransmissions++
 		_ = l.server.Respond(l.reliable.pending)
 		l.resendReliable(after*2, waited+after)
 	})
@@ -101,7 +100,6 @@ func (l *Leg) pracked(tx *transaction.Server) {
 		setBody(res, body)
 		_ = tx.Respond(res)
 	}
-	l.call().note(l.name(), "sip", "PRACK")
 	waiting := r.waiting
 	r.waiting = nil
 	for i, f := range waiting {
@@ -170,7 +168,6 @@ func (l *Leg) prack(d *dialog.Dialog, res *sip.Response) bool {
 	d.Update(res)
 	req := d.Request(sip.PRACK)
 	req.AppendHeader(sip.NewHeader("RAck", fmt.Sprintf("%d %d INVITE", seq, l.ours.CSeq().SeqNo)))
-	l.call().note(l.name(), "sip", "PRACK sent")
 	l.requestOn(d, req, ignore{})
 	return true
 }

@@ -43,7 +43,7 @@ func (l *Leg) lateness(e media.Event) string {
 		return ""
 	}
 	if d := e.At.Sub(l.rec.answered); d > lateRTP {
-		return fmt.Sprintf(" late, %.1f s after the answer, from %s", d.Seconds(), e.Remote)
+		return fmt.Sprintf(" late, %.1f s after the answer,", d.Seconds())
 	}
 	return ""
 }

@@ -59,6 +59,7 @@ func (s *Server) inDialog(tx *transaction.Server) {
 }
 
 func (s *Server) toCall(tx *transaction.Server, l *Leg) {
+	tx.Watch(l.track.Load())
 	switch l.deliverAs(&request{leg: l, tx: tx}, true) {
 	case full:
 		refuse(503, "", Header{"Retry-After", "1"}).respond(tx, "")
@@ -73,6 +74,7 @@ func (r *receiver) HandleAck(req *sip.Request, f transport.Flow) {
 		return
 	}
 	if l := s.legOf(dialog.RequestID(req)); l != nil {
+		l.track.Load().received(req)
 		l.deliver(&ackReceived{leg: l, req: req})
 	}
 }

@@ -1,7 +1,6 @@
 package b2bua
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -173,7 +172,6 @@ func (l *Leg) sendRefresh() {
 	req := l.dialog.Request(sip.UPDATE)
 	l.capabilities(req)
 	l.refreshOffer(req)
-	l.call().note(l.name(), "sip", "UPDATE sent")
 	l.request(req, &refreshClient{l})
 }
 
@@ -213,7 +211,5 @@ func (l *Leg) refreshAnswered(res *sip.Response) {
 		l.sendRefresh()
 	case code == 408 || code == 481: // RFC 4028 §10
 		l.expired()
-	default:
-		l.call().note(l.name(), "sip", fmt.Sprintf("UPDATE answered with %d", code))
 	}
 }

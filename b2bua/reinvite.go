@@ -56,7 +56,6 @@ func (l *Leg) reinvited(tx *transaction.Server) {
 
 func (l *Leg) answerReinvite(tx *transaction.Server, res *sip.Response) {
 	l.reinvite, l.unacked = tx, true
-	l.call().note(l.name(), "sip", "re-INVITE answered")
 	_ = tx.Respond(res)
 	l.resend2xx(tx, res)
 }
@@ -145,7 +144,6 @@ func (o *offering) send() {
 	l.capabilities(o.req)
 	l.refreshOffer(o.req)
 	setBody(o.req, o.body())
-	l.call().note(l.name(), "sip", "re-INVITE sent")
 	l.reoffered = o.req
 	l.request(o.req, o)
 }

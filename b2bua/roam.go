@@ -32,7 +32,7 @@ func (l *Leg) transmit(d *dialog.Dialog, f transport.Flow, req *sip.Request, h t
 		l.roamers++
 		h = &roaming{l: l, d: d, hop: hop, req: req.Clone(), h: h, at: targetOf(f)}
 	}
-	if _, err := l.call().server.tx.Send(f, req, h); err != nil {
+	if _, err := l.call().server.tx.SendWatched(f, req, h, l.track.Load()); err != nil {
 		h.HandleEnd(nil, err)
 	}
 }
@@ -114,7 +114,7 @@ func (r *roaming) again(f transport.Flow) {
 		req.RemoveHeader("Authorization")
 		req.RemoveHeader("Proxy-Authorization")
 	}
-	if _, err := l.call().server.tx.Send(f, req, r); err != nil {
+	if _, err := l.call().server.tx.SendWatched(f, req, r, l.track.Load()); err != nil {
 		r.elsewhere(0, func() { r.h.HandleEnd(nil, err) })
 	}
 }

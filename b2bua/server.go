@@ -78,6 +78,9 @@ type Options struct {
 	// Preferences of a user; nil: nobody has any. Its answers come from memory.
 	Preferences func(user string) Preferences
 
+	// Trace keeps the whole text of each message in the timelines, without what is secret.
+	Trace bool
+
 	Timers transaction.Timers // those of transaction.DefaultTimers for each that is 0
 	Clock  clock.Clock
 	Log    *slog.Logger

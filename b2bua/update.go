@@ -48,7 +48,6 @@ func (l *Leg) updated(tx *transaction.Server) {
 	refresh.headers().addTo(res)
 	setBody(res, body)
 	l.keepFresh(refresh)
-	l.call().note(l.name(), "sip", "UPDATE answered")
 	_ = tx.Respond(res)
 	if len(body) > 0 {
 		l.directionChanged()

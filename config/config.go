@@ -71,6 +71,7 @@ type Media struct {
 type Store struct {
 	URL       StoreURL `toml:"url"`
 	Events    bool     `toml:"events"`
+	Trace     bool     `toml:"trace"`                   // whole messages in the timelines
 	Retention Duration `toml:"retention" reload:"live"` // 0 keeps records for ever
 	Spool     Size     `toml:"spool"`                   // bound of the files for records that the store does not take in time; 0: none
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -63,7 +64,21 @@ func (s *shelf) get(f *format, make func(*format) *track) *track {
 // where they begin anew.
 type toneSource struct {
 	spec *tone.Spec
+	name string // as it was asked for
 	shelf
+}
+
+// Title is how a person knows a source: the name of a file, "tone", how long a silence is.
+func Title(src Source) string {
+	switch s := src.(type) {
+	case *Clip:
+		return s.Name()
+	case *toneSource:
+		return cmp.Or(s.name, "a tone")
+	case silence:
+		return "silence of " + time.Duration(s).String()
+	}
+	return "a sound"
 }
 
 // ParseTone reads a tone, with or without "tone:" before it: "425/1000,0/4000", "ring",
@@ -73,7 +88,7 @@ func ParseTone(spec string) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("media: %w", err)
 	}
-	return &toneSource{spec: s}, nil
+	return &toneSource{spec: s, name: spec}, nil
 }
 
 func (s *toneSource) track(f *format) *track { return s.get(f, s.render) }
@@ -126,7 +141,7 @@ func (s *toneSource) from(d time.Duration) Source {
 		spec.Steps = slices.Clone(spec.Steps)
 		spec.Steps[0].For -= d
 	}
-	return &toneSource{spec: &spec}
+	return &toneSource{spec: &spec, name: s.name}
 }
 
 func (s *toneSource) louder(dB int) Source {
@@ -135,5 +150,5 @@ func (s *toneSource) louder(dB int) Source {
 	for i := range spec.Steps {
 		spec.Steps[i].Level = min(0, spec.Steps[i].Level+float64(dB))
 	}
-	return &toneSource{spec: &spec}
+	return &toneSource{spec: &spec, name: s.name}
 }

@@ -135,6 +135,8 @@ func callProperty(_ *state, object any, name string) (lua.LValue, bool) {
 		return lua.LString(o.c.State()), true
 	case "vars":
 		return o.vars, true
+	case "secret":
+		return lua.LBool(o.c.Secret()), true
 	}
 	if !slices.Contains([]string{"from", "to", "source"}, name) {
 		return nil, false
@@ -155,6 +157,10 @@ func callProperty(_ *state, object any, name string) (lua.LValue, bool) {
 func setCallProperty(_ *state, object any, name string, v lua.LValue) bool {
 	o, ok := object.(*callObject)
 	t, isTable := v.(*lua.LTable)
+	if on, isBool := v.(lua.LBool); ok && name == "secret" && isBool {
+		o.c.SetSecret(bool(on))
+		return true
+	}
 	if !ok || name != "vars" || !isTable {
 		return false
 	}

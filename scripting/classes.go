@@ -38,6 +38,7 @@ func callClass() class {
 			{"source", "CallSource", "where it came from"},
 			{"state", `"new"|"ringing"|"answered"|"ended"`, ""},
 			{"vars", "table", "yours to fill; kept in the record as JSON"},
+			{"secret", "boolean", "set it to true while the caller presses what nobody is to read, such as a card's number: the record then tells that keys were pressed and not which, until it is false again"},
 		},
 		methods: slices.Concat(
 			[]function{headerFunction("call"), headersFunction()},

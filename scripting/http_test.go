@@ -250,7 +250,7 @@ func TestHTTPAfterHangup(t *testing.T) {
 		if r.Call.DurationMS > 1500 || r.Call.State != store.StateAnswered || r.Call.ReleasedBy != store.ByCaller {
 			t.Errorf("%+v", r.Call)
 		}
-		if lines := strings.Join(events(r, "http"), "\n"); !strings.Contains(lines, "GET http://x OK after 3s") {
+		if lines := strings.Join(events(r, "http"), "\n"); !strings.Contains(lines, "GET http://x 200 OK after 3s") {
 			t.Errorf("the timeline: %s", lines)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,7 +125,7 @@ func (s *state) noteHTTP(r httpRequest, res httpResponse, err error, took time.D
 	if u, bad := url.Parse(r.url); bad == nil {
 		where = u.Scheme + "://" + u.Host
 	}
-	how := http.StatusText(res.status)
+	how := strconv.Itoa(res.status) + " " + http.StatusText(res.status)
 	if err != nil {
 		how = err.Error()
 	}

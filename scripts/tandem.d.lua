@@ -19,6 +19,7 @@
 ---@field source CallSource where it came from
 ---@field state "new"|"ringing"|"answered"|"ended"
 ---@field vars table yours to fill; kept in the record as JSON
+---@field secret boolean set it to true while the caller presses what nobody is to read, such as a card's number: the record then tells that keys were pressed and not which, until it is false again
 local Call = {}
 
 ---Reads a header.

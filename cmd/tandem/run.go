@@ -259,7 +259,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 		Codecs: cfg.Media.Codecs, Recordings: recordingsDir(cfg.Config), MaxCalls: cfg.Limits.Calls, Log: s.log,
 		Guard: guard(cfg.Config), Emergency: cfg.Limits.Emergency, Bans: bans, OnBan: s.keeper.banned,
 		ServiceRoute: cfg.SIP.ServiceRoute, SessionExpires: cfg.SIP.SessionExpires.Std(), MediaTimeout: cfg.Media.Timeout.Std(),
-		Preferences: s.preferencesOf,
+		Preferences: s.preferencesOf, Trace: cfg.Store.Trace,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,103 @@
+package b2bua
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tandem/clock"
+	"tandem/store"
+)
+
+// timeline is what happened in a call, bounded: a call that goes on and on keeps its first
+// lines and its last ones. What a leg says on the wire is noted where it is read or written,
+// all else by the call's goroutine. It outlives the record by the transactions that watch it,
+// and is then empty.
+type timeline struct {
+	clock   clock.Clock
+	started time.Time
+	callID  string
+	secret  atomic.Bool // keys of all legs are not to be told
+
+	mu     sync.Mutex
+	lines  []store.Event
+	last   []store.Event // what came after lines was full; its oldest is at next once it is full, too
+	next   int
+	left   int // lines left out between the two
+	bytes  int // in lines
+	closed bool
+}
+
+// What a record keeps of a timeline. With the longest texts the last lines come to 100 KB.
+const (
+	timelineFirst = 1000
+	timelineBytes = 96 << 10
+	timelineLast  = 100
+	longestLine   = 500
+	longestTraced = 4000 // of a line that shows a whole message; a store keeps no longer text
+	lastTraced    = 1000
+)
+
+func newTimeline(c *Call, cl clock.Clock) *timeline {
+	return &timeline{clock: cl, started: c.started, callID: c.id}
+}
+
+// add notes a line about a leg (its number from 1, or 0 for the call as a whole).
+func (t *timeline) add(leg int64, kind, text string, longest int) {
+	now := t.clock.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return
+	}
+	full := len(t.last) > 0 || len(t.lines) >= timelineFirst || t.bytes >= timelineBytes
+	if full {
+		longest = min(longest, lastTraced)
+	}
+	text = clip(text, longest)
+	e := store.Event{CallID: t.callID, AtMS: t.ms(now), Leg: leg, Kind: kind, Text: text}
+	switch {
+	case !full:
+		t.lines = append(t.lines, e)
+		t.bytes += len(text)
+	case len(t.last) < timelineLast:
+		t.last = append(t.last, e)
+	default:
+		t.last[t.next] = e
+		t.next = (t.next + 1) % timelineLast
+		t.left++
+	}
+}
+
+// ms is a moment in UTC milliseconds, counted from the call's start by the monotonic clock.
+func (t *timeline) ms(at time.Time) int64 {
+	return t.started.UnixMilli() + at.Sub(t.started).Milliseconds()
+}
+
+// take hands the lines over for the record and keeps none.
+func (t *timeline) take() []store.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	out := t.lines
+	last := append(t.last[t.next:len(t.last):len(t.last)], t.last[:t.next]...)
+	if t.left > 0 {
+		out = append(out, store.Event{CallID: t.callID, AtMS: last[0].AtMS, Kind: store.EventScript,
+			Text: fmt.Sprintf("%d lines are left out here", t.left)})
+	}
+	out = append(out, last...)
+	t.lines, t.last, t.left = nil, nil, 0
+	return out
+}
+
+// note adds a line to the timeline. leg is a leg's name, or "" for the call as a whole.
+func (c *Call) note(leg, kind, text string) {
+	var n int64
+	for _, l := range c.legs {
+		if l.name() == leg {
+			n = int64(l.seq) + 1
+		}
+	}
+	c.timeline.add(n, kind, text, longestLine)
+}
