@@ -87,11 +87,13 @@ func (s *Server) newOrigination(o Origination) (*Call, error) {
 	}
 	c.invite = sip.NewRequest(sip.INVITE, sip.Uri{Scheme: "sip", User: escape(to.User), Host: to.Host})
 	c.clock = guardedClock{s.o.Clock, c}
+	c.timeline = newTimeline(c, s.o.Clock)
 	c.log = s.o.Log.With("call", c.id)
 	c.state.Store(StateNew)
 	l := &Leg{role: "a", byeLater: -1, home: c}
 	l.owner.Store(c)
 	l.rec.invited = c.started
+	l.tell(c)
 	c.caller, c.first = l, l
 	return c, nil
 }
