@@ -15,7 +15,8 @@ import (
 // FileError is what is wrong with one place in a script.
 type FileError struct {
 	File    string `json:"file"`
-	Line    int    `json:"line"` // 0 when it concerns the whole file
+	Line    int    `json:"line"`             // 0 when it concerns the whole file
+	Column  int    `json:"column,omitempty"` // from 1, or 0 when it is not known
 	Message string `json:"message"`
 	Warning bool   `json:"warning"` // found by the linter; does not keep a generation from being used
 }
@@ -70,7 +71,7 @@ func syntaxError(file string, lines int, err error) FileError {
 		if pe.Token != "" {
 			msg += fmt.Sprintf(" near %q", pe.Token)
 		}
-		return FileError{File: file, Line: pe.Pos.Line, Message: msg}
+		return FileError{File: file, Line: pe.Pos.Line, Column: max(pe.Pos.Column-max(len(pe.Token)-1, 0), 0), Message: msg}
 	}
 	var ce *lua.CompileError
 	if errors.As(err, &ce) {

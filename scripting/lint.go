@@ -19,22 +19,48 @@ func lintAll(a *api, f files, g *generation) []FileError {
 	for _, name := range globalNames(a) {
 		known[name] = true
 	}
+	assigned := map[*script]map[string]bool{}
 	for _, s := range all {
 		w := &walker{l: &linter{api: a, assigned: map[string]bool{}}}
 		w.block(s.chunk)
 		for name := range w.l.assigned {
-			known[name] = true
+			if !strings.HasPrefix(name, "local ") {
+				known[name] = true
+			}
 		}
+		assigned[s] = w.l.assigned
 	}
 	var found []FileError
 	for _, s := range all {
-		l := &linter{api: a, files: f, globals: known, modules: g.moduleNames(), assigned: map[string]bool{}, module: func(name string) bool { return g.module(name) != nil }}
+		l := &linter{api: a, files: f, globals: known, modules: g.moduleNames(), assigned: assigned[s], module: func(name string) bool { return g.module(name) != nil }}
+		quiet := silenced(s.text)
 		l.report = func(line int, msg string) {
+			if quiet[line] {
+				return
+			}
 			found = append(found, FileError{File: f.path(s.name), Line: line, Message: msg, Warning: true})
 		}
 		(&walker{l: l}).block(s.chunk)
 	}
 	return found
+}
+
+// silenced are the lines of a script that the linter keeps silent about, by the comments that
+// the Lua language server goes by: ---@diagnostic disable-line, and disable-next-line.
+func silenced(text string) map[int]bool {
+	quiet := map[int]bool{}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		_, comment, _ := strings.Cut(line, "---@diagnostic ")
+		switch {
+		case strings.HasPrefix(comment, "disable-line"):
+			quiet[n] = true
+		case strings.HasPrefix(comment, "disable-next-line"):
+			quiet[n+1] = true
+		}
+	}
+	return quiet
 }
 
 // globalNames are those that every state has.
@@ -57,8 +83,9 @@ type linter struct {
 	globals  map[string]bool
 	modules  []string
 	module   func(name string) bool
-	assigned map[string]bool
+	assigned map[string]bool // globals, members of globals, and locals as "local NAME"
 	report   func(line int, msg string)
+	at       int // the line of the call that is being judged
 }
 
 func (l *linter) say(line int, msg string) {
@@ -91,12 +118,13 @@ func (l *linter) method(c class, name string, args []ast.Expr, line int) {
 		l.say(line, "a "+c.name+" has no method "+name+didYouMean(name, c.methodNames()))
 		return
 	}
+	l.at = line
 	l.arguments(c.methods[i], args)
 }
 
 // property judges receiver.name where the receiver is known to be of a class.
 func (l *linter) property(c class, name string, line int) {
-	if len(c.fields) == 0 || slices.Contains(c.fieldNames(), name) || slices.Contains(c.methodNames(), name) {
+	if len(c.fields) == 0 || c.index != "" || slices.Contains(c.fieldNames(), name) || slices.Contains(c.methodNames(), name) {
 		return
 	}
 	l.say(line, "a "+c.name+" has no property "+name+didYouMean(name, c.fieldNames()))
@@ -124,47 +152,9 @@ func (l *linter) call(e *ast.FuncCallExpr) {
 		m, _ := l.api.module(mod.Value)
 		for _, f := range m.functions {
 			if f.name == key.Value {
+				l.at = e.Line()
 				l.arguments(f, e.Args)
 			}
-		}
-	}
-}
-
-// arguments judges literal arguments: tables of options by their keys, others by their type.
-func (l *linter) arguments(f function, args []ast.Expr) {
-	for i, arg := range args {
-		if i >= len(f.params) || f.params[i].name == "..." {
-			return
-		}
-		p := f.params[i]
-		l.prompts(p.typ, arg)
-		if t, ok := arg.(*ast.TableExpr); ok {
-			if c := l.api.class(p.typ); len(c.fields) > 0 && c.index == "" {
-				l.options(f.name, c, t)
-			}
-			continue
-		}
-		if got := literal(arg); got != "" && !accepts(l.api.resolve(p.typ), got) {
-			name, _ := p.optional()
-			l.say(arg.Line(), f.name+": "+name+" must be "+p.typ+", got a "+got)
-		}
-	}
-}
-
-func (l *linter) options(name string, c class, t *ast.TableExpr) {
-	for _, f := range t.Fields {
-		key, ok := f.Key.(*ast.StringExpr)
-		if !ok {
-			continue
-		}
-		i := slices.Index(c.fieldNames(), key.Value)
-		if i < 0 {
-			l.say(key.Line(), name+": unknown option "+key.Value+didYouMean(key.Value, c.fieldNames()))
-			continue
-		}
-		l.prompts(c.fields[i].typ, f.Value)
-		if got := literal(f.Value); got != "" && !accepts(l.api.resolve(c.fields[i].typ), got) {
-			l.say(key.Line(), name+": option "+key.Value+" must be "+c.fields[i].typ+", got a "+got)
 		}
 	}
 }

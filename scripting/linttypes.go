@@ -19,6 +19,8 @@ func literal(e ast.Expr) string {
 		return "boolean"
 	case *ast.FunctionExpr:
 		return "function"
+	case *ast.TableExpr:
+		return "table"
 	}
 	return ""
 }
@@ -36,16 +38,16 @@ func (a *api) resolve(typ string) string {
 	return strings.Join(parts, "|")
 }
 
-// accepts tells whether a value of a Lua type fits a type written as LuaCATS does; types it
+// accepts tells whether a literal of a Lua type fits a type written as LuaCATS does; types it
 // does not know fit everything.
-func accepts(typ, got string) bool {
+func (a *api) accepts(typ, got string) bool {
 	for _, t := range strings.Split(strings.TrimSuffix(typ, "?"), "|") {
 		switch {
 		case strings.HasPrefix(t, "fun("):
 			return got == "function" || strings.Contains(typ, "|")
 		case strings.HasPrefix(t, `"`):
 			t = "string"
-		case strings.HasSuffix(t, "[]"), strings.HasPrefix(t, "table"), strings.HasPrefix(t, "{"):
+		case strings.HasSuffix(t, "[]"), strings.HasPrefix(t, "table"), strings.HasPrefix(t, "{"), a.class(t).fields != nil:
 			t = "table"
 		case t == "integer":
 			t = "number"

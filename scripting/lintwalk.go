@@ -9,7 +9,8 @@ import (
 // walker goes through a syntax tree with the local variables in scope.
 type walker struct {
 	l      *linter
-	scopes []map[string]string // local name → class, "" when unknown
+	scopes []map[string]string            // local name → class, "" when unknown
+	given  map[*ast.FunctionExpr][]string // the classes of the parameters of functions that the API calls
 	depth  int
 	deep   int // the line where the nesting went over maxNesting, or 0
 }
@@ -36,7 +37,13 @@ func tooDeep(chunk []ast.Stmt) int {
 func (w *walker) open()  { w.scopes = append(w.scopes, map[string]string{}) }
 func (w *walker) close() { w.scopes = w.scopes[:len(w.scopes)-1] }
 
-func (w *walker) declare(name, class string) { w.scopes[len(w.scopes)-1][name] = class }
+// declare adds a local variable. One that is assigned anew anywhere may hold anything.
+func (w *walker) declare(name, class string) {
+	if w.l.assigned["local "+name] {
+		class = ""
+	}
+	w.scopes[len(w.scopes)-1][name] = class
+}
 
 // local finds a local variable and the class of what it holds.
 func (w *walker) local(name string) (class string, ok bool) {
@@ -96,6 +103,9 @@ func (w *walker) stmt(s ast.Stmt) {
 	case *ast.FuncDefStmt:
 		w.funcDef(s)
 	case *ast.ReturnStmt:
+		if len(s.Exprs) == 1 && w.l.report != nil {
+			w.giveTable(w.l.api.class("Plugin"), s.Exprs[0])
+		}
 		w.exprs(s.Exprs)
 	}
 }
@@ -131,7 +141,9 @@ func (w *walker) localAssign(s *ast.LocalAssignStmt) {
 func (w *walker) assign(e ast.Expr) {
 	switch e := e.(type) {
 	case *ast.IdentExpr:
-		if _, ok := w.local(e.Value); !ok {
+		if _, ok := w.local(e.Value); ok {
+			w.l.assigned["local "+e.Value] = true
+		} else {
 			w.l.assigned[e.Value] = true
 		}
 	case *ast.AttrGetExpr:
@@ -155,11 +167,17 @@ func (w *walker) funcDef(s *ast.FuncDefStmt) {
 	w.function(s.Func, self)
 }
 
-// function walks a body. A parameter called call or leg is taken for what its name says.
+// function walks a body. Where the API does not say what a parameter is, one called call or
+// leg is taken for what its name says.
 func (w *walker) function(fn *ast.FunctionExpr, more []string) {
 	w.open()
-	for _, n := range append(more, fn.ParList.Names...) {
-		w.declare(n, map[string]string{"call": "Call", "leg": "Leg"}[n])
+	given := w.given[fn]
+	for i, n := range append(more, fn.ParList.Names...) {
+		class := map[string]string{"call": "Call", "leg": "Leg"}[n]
+		if i < len(given) {
+			class = given[i]
+		}
+		w.declare(n, class)
 	}
 	if fn.ParList.HasVargs {
 		w.declare("arg", "")
@@ -257,6 +275,9 @@ func (w *walker) call(e *ast.FuncCallExpr) {
 			w.l.call(e)
 		}
 	}
+	if f, ok := w.called(e); ok {
+		w.giveArguments(f, e.Args)
+	}
 	w.exprs(e.Args)
 }
 
@@ -300,8 +321,8 @@ func (w *walker) classOf(e ast.Expr) string {
 		class, _ := w.local(e.Value)
 		return class
 	case *ast.FuncCallExpr:
-		if e.Receiver != nil && w.classOf(e.Receiver) == "Call" && e.Method == "dial" {
-			return "Leg"
+		if f, ok := w.called(e); ok && len(f.returns) > 0 {
+			return w.l.api.known(f.returns[0].typ)
 		}
 	}
 	return ""

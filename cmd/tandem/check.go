@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,44 +15,87 @@ import (
 type checkCmd struct {
 	configFlags
 	Scripts string `help:"Scripts folder." placeholder:"DIR"`
+	JSON    bool   `name:"json" help:"Print one array of { file, line, column, severity, message }, for editors and CI."`
 }
+
+// finding is a mistake as --json prints it.
+type finding struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`             // 0: the file as a whole
+	Column   int    `json:"column,omitempty"` // from 1; left out when it is not known
+	Severity string `json:"severity"`         // error, warning
+	Message  string `json:"message"`
+}
+
+func (f finding) String() string {
+	text := scripting.FileError{File: f.File, Line: f.Line, Message: f.Message}.Error()
+	if f.Severity == severityWarning {
+		text += " (warning)"
+	}
+	return text
+}
+
+const (
+	severityError   = "error"
+	severityWarning = "warning"
+)
 
 // Run checks the configuration and the scripts and prints what is wrong with them.
 func (c *checkCmd) Run(a *app) error {
-	wrong := 0
-	cfg, err := c.load()
-	if err == nil {
-		err = cfg.CheckFiles()
-	}
-	if mistakes, ok := errors.AsType[config.Errors](err); ok {
-		for _, m := range mistakes {
-			fmt.Fprintln(a.stdout, plain(m.Error()))
-		}
-		wrong += len(mistakes)
-		cfg = config.Default() // the scripts are checked all the same
-		cfg.Scripts.Dir = config.Path(filepath.Join(filepath.Dir(c.Config), "scripts"))
-	} else if err != nil {
+	cfg, found, err := c.configuration()
+	if err != nil {
 		return err
 	}
 	dir := scriptsDir(cfg, c.Scripts)
 	for _, e := range scripting.Check(scriptOptions(cfg, dir)) {
+		f := finding{File: e.File, Line: e.Line, Column: e.Column, Severity: severityError, Message: e.Message}
 		if e.Warning {
-			fmt.Fprintln(a.stdout, plain(e.Error()+" (warning)"))
-			continue
+			f.Severity = severityWarning
 		}
-		fmt.Fprintln(a.stdout, plain(e.Error()))
-		wrong++
+		found = append(found, f)
+	}
+	if c.JSON {
+		if err := json.NewEncoder(a.stdout).Encode(found); err != nil {
+			return err
+		}
+	}
+	wrong := 0
+	for _, f := range found {
+		if f.Severity == severityError {
+			wrong++
+		}
+		if !c.JSON {
+			fmt.Fprintln(a.stdout, plain(f.String()))
+		}
 	}
 	if wrong > 0 {
 		fmt.Fprintln(a.stderr, "tandem:", count(wrong, "error"))
 		return errReported
 	}
-	file := cfg.File()
-	if file == "" {
-		file = "built-in configuration"
+	if !c.JSON {
+		fmt.Fprintf(a.stdout, "fine: %s, %s\n", cmp.Or(cfg.File(), "built-in configuration"), folderName(dir))
 	}
-	fmt.Fprintf(a.stdout, "fine: %s, %s\n", file, folderName(dir))
 	return nil
+}
+
+// configuration reads it. With mistakes, those are returned with the defaults, so that the
+// scripts are checked all the same.
+func (c *checkCmd) configuration() (*config.Config, []finding, error) {
+	found := []finding{}
+	cfg, err := c.load()
+	if err == nil {
+		err = cfg.CheckFiles()
+	}
+	mistakes, ok := errors.AsType[config.Errors](err)
+	if !ok {
+		return cfg, found, err
+	}
+	for _, m := range broken(mistakes).Errors {
+		found = append(found, finding{File: m.File, Line: m.Line, Severity: severityError, Message: m.Message})
+	}
+	cfg = config.Default()
+	cfg.Scripts.Dir = config.Path(filepath.Join(filepath.Dir(c.Config), "scripts"))
+	return cfg, found, nil
 }
 
 // scriptOptions are those of the engine that cfg asks for.

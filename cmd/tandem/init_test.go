@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -71,6 +72,27 @@ func TestCheck(t *testing.T) {
 	mustContain(t, "check", stdout, file+":2: sip.lsiten: unknown key", "60-more.lua:")
 	if !strings.HasPrefix(stderr, "tandem: ") || !strings.HasSuffix(stderr, " errors\n") {
 		t.Errorf("stderr: %q", stderr)
+	}
+	code, stdout, _ = command("check", "--json", "-c", file)
+	var found []map[string]any
+	if err := json.Unmarshal([]byte(stdout), &found); err != nil || code != 1 || len(found) != 3 {
+		t.Fatalf("as JSON: exit %d, %v, %s", code, err, stdout)
+	}
+	for i, want := range []map[string]any{
+		{"file": file, "line": 2.0, "severity": "error", "message": "sip.lsiten: unknown key: did you mean \"listen\"?"},
+		{"file": filepath.Join(dir, "scripts", "50-main.lua"), "line": 3.0, "severity": "error", "message": "a Call has no method anser (did you mean answer?)"},
+		{"file": filepath.Join(dir, "scripts", "60-more.lua"), "line": 2.0, "severity": "error", "message": "syntax error: the file ends too early"},
+	} {
+		if !reflect.DeepEqual(found[i], want) {
+			t.Errorf("%v; want %v", found[i], want)
+		}
+	}
+	write(t, filepath.Join(dir, "scripts", "60-more.lua"), "return {} end")
+	_, stdout, _ = command("check", "--json", "-c", file, "--scripts", filepath.Join(dir, "scripts"))
+	mustContain(t, "a syntax error", stdout, `"line":1,"column":11,"severity":"error"`)
+	code, stdout, stderr = command("check", "--json", "--data", dir)
+	if code != 0 || stdout != "[]\n" || stderr != "" {
+		t.Errorf("nothing wrong, as JSON: exit %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, stderr = command("check", "--data", dir)
 	if code != 0 || stdout != "fine: built-in configuration, the shipped scripts\n" {
