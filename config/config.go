@@ -18,7 +18,7 @@ type Config struct {
 	Store   Store         `toml:"store"`
 	HTTP    HTTP          `toml:"http"`
 	Scripts Scripts       `toml:"scripts"`
-	DB      map[string]DB `toml:"db"`
+	DB      map[string]DB `toml:"db" reload:"live"`
 	Limits  Limits        `toml:"limits"`
 	ACL     []ACL         `toml:"acl" reload:"live"`
 	Users   []User        `toml:"user" reload:"live"`
@@ -102,7 +102,9 @@ type ScriptsHTTP struct {
 
 // DB is a database that scripts reach as db.named(name).
 type DB struct {
-	URL Secret `toml:"url" reload:"live"`
+	URL         Secret   `toml:"url" reload:"live"`         // "sqlite:PATH" or "postgres://user:password@host/name"
+	Timeout     Duration `toml:"timeout" reload:"live"`     // of one statement; 0: 5 s
+	Connections int      `toml:"connections" reload:"live"` // at once; 0: 8
 }
 
 // Limits bounds what is taken on; 0 is no limit.

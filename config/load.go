@@ -76,6 +76,12 @@ func (c *Config) resolve(dir string) {
 			*p = Path(filepath.Join(dir, string(*p)))
 		}
 	}
+	for name, db := range c.DB {
+		if file, ok := strings.CutPrefix(string(db.URL), "sqlite:"); ok && file != "" && !filepath.IsAbs(file) {
+			db.URL = Secret("sqlite:" + filepath.Join(dir, file))
+			c.DB[name] = db
+		}
+	}
 	path, ok := c.Store.URL.SQLite()
 	switch {
 	case !c.Set("store.url"):

@@ -91,7 +91,9 @@ func TestMistakes(t *testing.T) {
 		{"auth in call", "[sip]\nauth_in_call=['bye']\n", `t.toml:2: sip.auth_in_call: "bye" is not known: one of INVITE, BYE, REFER, UPDATE, INFO, MESSAGE, SUBSCRIBE`},
 		{"service route", "[sip]\nservice_route=['sip:edge.example;lr', 'sip:edge.example']\n", `t.toml:2: sip.service_route: "sip:edge.example" is not the URI of a proxy: write it as "sip:edge.example.com;lr"`},
 		{"user's digest", "[[user]]\nname='1'\npassword='x'\ndigest=[]\n", "t.toml:4: user.digest: is empty"},
-		{"db", "[db.crm]\nurl='x'\n", "t.toml:1: db: is not built yet"},
+		{"db", "[db.crm]\nurl='mysql:x'\ntimeout='1h'\nconnections=-1\n", "t.toml:2: db.crm.url: want \"sqlite:PATH\" or \"postgres://user:password@host/name\"\n" +
+			"t.toml:3: db.crm.timeout: 1h is too long: at most \"5m\"\nt.toml:4: db.crm.connections: must be from 1 to 1000"},
+		{"db no path", "[db.crm]\nurl='sqlite:'\n", `t.toml:2: db.crm.url: "sqlite:" needs a path, as in "sqlite:crm.db"`},
 		{"tls without a certificate", "[sip]\nlisten=['udp://0.0.0.0:5060',\n'tls://0.0.0.0:5061']\n", "t.toml:3: sip.listen: tls://0.0.0.0:5061 needs tls_cert and tls_key"},
 		{"certificate without its key", "[sip]\ntls_cert='a'\n", "t.toml:1: sip: tls_cert and tls_key go together"},
 		{"origin", "[sip]\nws_origins=['https://a.example', 'a.example']\n", `t.toml:2: sip.ws_origins: "a.example" is not an origin: write it as "https://phone.example.com", "https://*.example.com" or "*"`},

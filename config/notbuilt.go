@@ -10,9 +10,7 @@ import (
 // its default, or at the value in also; anything else is an error, for a key
 // that is silently without effect is worse than none. Take a line out when its
 // feature is built.
-var unbuilt = []struct{ key, also string }{
-	{key: "db"},
-}
+var unbuilt = []struct{ key, also string }{}
 
 // unbuiltStores are values that are not built yet, of a key that is.
 var unbuiltStores = []string{"postgres"}

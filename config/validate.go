@@ -24,9 +24,7 @@ func (c *Config) validate(p *problems) {
 	c.validateUsers(p)
 	c.validateTrunks(p)
 	for name, db := range c.DB {
-		if db.URL == "" {
-			p.addf("db."+name+".url", "is missing")
-		}
+		db.validate(p, "db."+name)
 	}
 	if c.Server.Data == "" {
 		p.addf("server.data", "is empty")
@@ -119,6 +117,24 @@ func (s *Scripts) validate(p *problems) {
 	}
 	if s.Memory < 1<<20 {
 		p.addf("scripts.memory", `must be "1MB" or more`)
+	}
+}
+
+func (d DB) validate(p *problems, path string) {
+	file, sqlite := strings.CutPrefix(string(d.URL), "sqlite:")
+	switch {
+	case d.URL == "":
+		p.addf(path+".url", "is missing")
+	case sqlite && file == "":
+		p.addf(path+".url", `"sqlite:" needs a path, as in "sqlite:crm.db"`)
+	case !sqlite && !strings.HasPrefix(string(d.URL), "postgres://") && !strings.HasPrefix(string(d.URL), "postgresql://"):
+		p.addf(path+".url", `want "sqlite:PATH" or "postgres://user:password@host/name"`)
+	}
+	if d.Timeout.Std() > 5*time.Minute {
+		p.addf(path+".timeout", `%s is too long: at most "5m"`, d.Timeout)
+	}
+	if d.Connections < 0 || d.Connections > 1000 {
+		p.addf(path+".connections", "must be from 1 to 1000")
 	}
 }
 

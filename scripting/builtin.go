@@ -18,6 +18,8 @@ type builtin struct {
 	modules []sharedModule
 	call    *lua.LTable // metatables of the objects
 	leg     *lua.LTable
+
+	database, transaction *lua.LTable
 }
 
 // sharedModule is a table whose entries come from a metatable that scripts cannot reach: a
@@ -60,8 +62,14 @@ func newBuiltin(a *api) *builtin {
 	}
 	b.call = objectMeta(a.class("Call"), callProperty, setCallProperty)
 	b.leg = objectMeta(a.class("Leg"), legProperty, setLegProperty)
+	b.database = objectMeta(a.class("Database"), noProperty, noSetting)
+	b.transaction = objectMeta(a.class("Transaction"), noProperty, noSetting)
 	return b
 }
+
+// noProperty and noSetting are of objects that have methods only.
+func noProperty(*state, any, string) (lua.LValue, bool)   { return nil, false }
+func noSetting(*state, any, string, lua.LValue) (ok bool) { return false }
 
 // add makes a module of functions.
 func (b *builtin) add(name string, entries map[string]lua.LValue) {

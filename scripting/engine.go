@@ -13,6 +13,7 @@ import (
 
 	"tandem/b2bua"
 	"tandem/clock"
+	"tandem/scripting/database"
 )
 
 // Options are what an Engine is made of; zero values take the defaults named.
@@ -28,8 +29,10 @@ type Options struct {
 	HTTP       http.RoundTripper // makes the requests of http instead of the network; nil: the network
 	Clock      clock.Clock
 	Log        *slog.Logger
-	Emergency  []string     // numbers that on_dial is not asked about
-	OnReload   func(Status) // after each attempt to reload; must not block
+	Database   string                     // the file of the scripts' own database; "": there is none
+	Databases  map[string]database.Source // for db.named
+	Emergency  []string                   // numbers that on_dial is not asked about
+	OnReload   func(Status)               // after each attempt to reload; must not block
 }
 
 const (
@@ -47,6 +50,7 @@ type Engine struct {
 	regexps *regexpCache
 	guard   *memoryGuard
 	http    *httpClient
+	dbs     databases
 	fetched *fetchedSounds
 	panics  panics
 	hangups hangups
@@ -118,6 +122,10 @@ func engineOf(o Options, b base) *Engine {
 	e := &Engine{o: o, base: b, shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
 		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.dbs.open(o.Database)
+	if err := e.SetDatabases(o.Databases); err != nil {
+		e.o.Log.Error("a database cannot be used", "error", err)
+	}
 	e.SetSettings(o.Settings)
 	e.SetEmergency(o.Emergency)
 	return e
@@ -131,6 +139,9 @@ func (e *Engine) Close() {
 	e.done.Wait()
 	e.fetched.wait()
 	e.http.client.CloseIdleConnections()
+	if err := e.dbs.close(); err != nil {
+		e.o.Log.Warn("a database was not closed well", "error", err)
+	}
 }
 
 // SetSettings replaces what config.get answers, for calls in progress too.

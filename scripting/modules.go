@@ -6,6 +6,7 @@ func modules() []module {
 		logModule(),
 		httpModule(),
 		jsonModule(),
+		dbModule(),
 		sharedValuesModule(),
 		registrarModule(),
 		callsModule(),

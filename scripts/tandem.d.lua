@@ -384,6 +384,68 @@ function Leg:hangup() end
 ---@return string? value the first one, or nil
 function Leg:header(name) end
 
+---A database that the configuration names, from db.named.
+---@class Database
+local Database = {}
+
+---Asks for rows.
+---```lua
+---local rows, err = database:query("select name from callers where number = ?", call.from.user)
+---if rows and rows[1] then log.info(rows[1].name) end
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return table[]? rows a table each, by column name; or nil
+---@return string? reason such as "timeout"
+function Database:query(sql, ...) end
+
+---Changes something.
+---```lua
+---database:exec("create table if not exists callers (number text primary key, name text)")
+---database:exec("insert into callers values (?, ?) on conflict do nothing", call.from.user, call.from.display)
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return integer? changed rows inserted, updated or deleted; or nil
+---@return integer|string id the last inserted row's id in SQLite; or the reason
+function Database:exec(sql, ...) end
+
+---Does several statements or none: they are taken back when fn raises an error, returns false, or one of them fails.
+---```lua
+---database:transaction(function(tx)
+---  tx:exec("update accounts set credit = credit - 1 where number = ?", call.from.user)
+---  tx:exec("insert into used values (?)", call.id)
+---end)
+---```
+---@param fn fun(tx: Transaction): any may wait for nothing but `tx`
+---@return any result what fn returned, true for nothing; or nil
+---@return string? reason why nothing was changed
+function Database:transaction(fn) end
+
+---Statements that are done together or not at all, from db.transaction.
+---@class Transaction
+local Transaction = {}
+
+---Asks for rows.
+---```lua
+---local rows = tx:query("select credit from accounts where number = ?", call.from.user)
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return table[]? rows or nil
+---@return string? reason
+function Transaction:query(sql, ...) end
+
+---Changes something.
+---```lua
+---tx:exec("update accounts set credit = 0 where number = ?", call.from.user)
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return integer? changed rows changed, or nil
+---@return integer|string id the last inserted row's id in SQLite; or the reason
+function Transaction:exec(sql, ...) end
+
 ---A party, as SIP names it.
 ---@class Address
 ---@field user string
@@ -759,6 +821,52 @@ function json.encode(value) end
 ---@param text string JSON
 ---@return any value or nil and what is wrong
 function json.decode(text) end
+
+---SQL databases: a file of the scripts' own (SQLite, `scripts.db` in the data folder), and those that `[db.NAME]` names. One statement at a time; values are never put into its text but given after it, for `?` or `$1`. A statement takes 5 s at most, unless `[db.NAME] timeout` says otherwise. Values are strings, numbers and booleans; NULL is nil, so its column is missing from the row. Whole numbers over 2^53 and times come as strings (times in UTC). A query gives at most 10,000 rows and 4 MB.
+---@class dblib
+db = {}
+
+---Asks for rows.
+---```lua
+---local rows, err = db.query("select name from callers where number = ?", call.from.user)
+---if rows and rows[1] then log.info(rows[1].name) end
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return table[]? rows a table each, by column name; or nil
+---@return string? reason such as "timeout"
+function db.query(sql, ...) end
+
+---Changes something.
+---```lua
+---db.exec("create table if not exists callers (number text primary key, name text)")
+---db.exec("insert into callers values (?, ?) on conflict do nothing", call.from.user, call.from.display)
+---```
+---@param sql string one statement
+---@param ... string|number|boolean|nil a value for each `?` or `$1`
+---@return integer? changed rows inserted, updated or deleted; or nil
+---@return integer|string id the last inserted row's id in SQLite; or the reason
+function db.exec(sql, ...) end
+
+---Does several statements or none: they are taken back when fn raises an error, returns false, or one of them fails.
+---```lua
+---db.transaction(function(tx)
+---  tx:exec("update accounts set credit = credit - 1 where number = ?", call.from.user)
+---  tx:exec("insert into used values (?)", call.id)
+---end)
+---```
+---@param fn fun(tx: Transaction): any may wait for nothing but `tx`
+---@return any result what fn returned, true for nothing; or nil
+---@return string? reason why nothing was changed
+function db.transaction(fn) end
+
+---A database that the configuration names.
+---```lua
+---local rows, err = db.named("crm"):query("select name from customers where phone = $1", call.from.user)
+---```
+---@param name string `crm` for `[db.crm]`
+---@return Database database
+function db.named(name) end
 
 ---Values that all calls share: strings, numbers, booleans and tables of them. Reading gives a copy.
 ---@class sharedlib

@@ -9,6 +9,7 @@ import (
 
 	"tandem/config"
 	"tandem/scripting"
+	"tandem/scripting/database"
 	"tandem/scripts"
 )
 
@@ -104,6 +105,7 @@ func scriptOptions(cfg *config.Config, dir string) scripting.Options {
 		Dir: dir, Shipped: scripts.FS, Recordings: recordingsDir(cfg), Watch: cfg.Scripts.Watch,
 		CallCPU: cfg.Scripts.CallCPU.Std(), Memory: int64(cfg.Scripts.Memory), Settings: cfg.Scripts.Settings,
 		Allow: prefixes(cfg.Scripts.HTTP.Allow), Emergency: cfg.Limits.Emergency,
+		Database: filepath.Join(string(cfg.Server.Data), "scripts.db"), Databases: databases(cfg.DB),
 	}
 }
 
@@ -113,6 +115,15 @@ func spoolDir(cfg *config.Config) string {
 		return ""
 	}
 	return filepath.Join(string(cfg.Server.Data), "spool")
+}
+
+// databases are those that scripts reach by name.
+func databases(named map[string]config.DB) map[string]database.Source {
+	sources := map[string]database.Source{}
+	for name, db := range named {
+		sources[name] = database.Source{URL: string(db.URL), Timeout: db.Timeout.Std(), Connections: db.Connections}
+	}
+	return sources
 }
 
 func recordingsDir(cfg *config.Config) string {

@@ -30,9 +30,15 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, broken(err)
 	}
+	if err := s.scripts.SetDatabases(databases(after.DB)); err != nil {
+		return web.Reloaded{}, broken(err)
+	}
 	s.scripts.SetSettings(after.Scripts.Settings)
 	if errs := s.scripts.Reload(); len(errs) > 0 {
 		s.scripts.SetSettings(before.Scripts.Settings)
+		if err := s.scripts.SetDatabases(databases(before.DB)); err != nil {
+			return web.Reloaded{}, err
+		}
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
 	s.scripts.SetAllow(prefixes(after.Scripts.HTTP.Allow))

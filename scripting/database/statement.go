@@ -1,7 +1,6 @@
 package database
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,26 +14,31 @@ var statements = []string{
 	"create", "drop", "alter", "truncate", "reindex", "analyze", "call", "pragma",
 }
 
+// Refused says why a statement was not even tried: scripts may not use it.
+type Refused struct{ Why string }
+
+func (r *Refused) Error() string { return r.Why }
+
 // one checks that text is one statement of those that scripts may use, and returns it without
 // the semicolon at its end and with the places of what stands there by number: "$2".
 func one(text string) (string, []place, error) {
 	if len(text) > maxSQL {
-		return "", nil, fmt.Errorf("the statement has over %d KB", maxSQL>>10)
+		return "", nil, &Refused{fmt.Sprintf("the statement has over %d KB", maxSQL>>10)}
 	}
 	if strings.ContainsRune(text, 0) {
-		return "", nil, errors.New("the statement holds a NUL byte")
+		return "", nil, &Refused{"the statement holds a NUL byte"}
 	}
 	s := scanner{text: text}
 	s.scan()
 	switch {
 	case s.unclosed != "":
-		return "", nil, fmt.Errorf("%s is not closed", s.unclosed)
+		return "", nil, &Refused{s.unclosed + " is not closed"}
 	case len(s.words) == 0:
-		return "", nil, errors.New("there is no statement")
+		return "", nil, &Refused{"there is no statement"}
 	case s.after && !s.isTrigger():
-		return "", nil, errors.New("only one statement at a time")
+		return "", nil, &Refused{"only one statement at a time"}
 	case !slices.Contains(statements, s.words[0]):
-		return "", nil, fmt.Errorf("a statement cannot begin with %q here", s.words[0])
+		return "", nil, &Refused{fmt.Sprintf("a statement cannot begin with %q here", s.words[0])}
 	}
 	if s.end >= 0 && !s.isTrigger() {
 		text = text[:s.end]
