@@ -29,7 +29,7 @@ func (f *file) open() {
 	L.SetGlobal("expect", L.NewFunction(f.expect))
 	L.SetGlobal("print", L.NewFunction(f.print))
 	L.SetGlobal("sim", L.SetFuncs(L.NewTable(), map[string]lua.LGFunction{
-		"call": f.simCall, "at": f.simAt, "pass": f.simPass, "settings": f.simSettings, "register": f.simRegister, "http": f.simHTTP, "scripts": f.simScripts,
+		"call": f.simCall, "at": f.simAt, "pass": f.simPass, "settings": f.simSettings, "register": f.simRegister, "http": f.simHTTP, "db": f.simDB, "scripts": f.simScripts,
 	}))
 	f.class("call", map[string]lua.LGFunction{
 		"hears": f.callHears, "press": f.callPress, "dials": f.callDials, "runs": f.callRuns, "hangup": f.callHangup, "ends": f.callEnds, "transfers": f.callTransfers,

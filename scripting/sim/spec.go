@@ -209,13 +209,25 @@ func (r *running) start() (*world, error) {
 	if r.world != nil {
 		return r.world, nil
 	}
-	folder, err := os.MkdirTemp("", "tandem-spec-")
-	if err != nil {
+	if err := r.makeFolder(); err != nil {
 		return nil, err
 	}
-	r.folders, r.options.folder = append(r.folders, folder), folder
+	var err error
 	r.world, err = newWorld(r.options)
 	return r.world, err
+}
+
+// makeFolder makes the place for what calls and scripts write.
+func (r *running) makeFolder() error {
+	if r.options.folder != "" {
+		return nil
+	}
+	folder, err := os.MkdirTemp("", "tandem-spec-")
+	if err != nil {
+		return err
+	}
+	r.folders, r.options.folder = append(r.folders, folder), folder
+	return nil
 }
 
 // timeline is what happened in the calls so far, for a spec that fails.

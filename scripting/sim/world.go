@@ -36,6 +36,8 @@ type options struct {
 	at      time.Time
 	folder  string // for recordings
 	http    *fakes
+
+	databases []string // that the spec has named, besides the scripts' own
 }
 
 // world is one server with whoever calls and is called.
@@ -69,6 +71,7 @@ func newWorld(o options) (*world, error) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	so := o.scripts
 	so.Clock, so.Log, so.HTTP, so.Recordings, so.Watch = w.clock, log, o.http, o.folder, false
+	withDatabases(&so, o.folder, o.databases)
 	var err error
 	if w.engine, err = scripting.New(so); err != nil {
 		return nil, err

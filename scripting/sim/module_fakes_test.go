@@ -1,0 +1,53 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+
+	"tandem/scripting"
+	"tandem/scripts"
+)
+
+// passes runs one plugin's specs, all of which must hold.
+func passes(t *testing.T, specs int, plugin, spec string) {
+	t.Helper()
+	dir := specFolder(t, map[string]string{"50-main.lua": plugin, "spec/main_spec.lua": spec})
+	r, out := runSpecs(t, Options{Scripts: scripting.Options{Dir: dir, Shipped: scripts.FS}})
+	if r != (Result{Passed: specs}) {
+		t.Errorf("%+v\n%s", r, out)
+	}
+	if strings.Contains(out, "✗") {
+		t.Error("a spec failed")
+	}
+}
+
+// A spec has databases of its own, real ones, which it fills and looks into.
+func TestSpecDatabases(t *testing.T) {
+	passes(t, 3, `return {
+		on_load = function() db.exec("create table if not exists seen (number text)") end,
+		on_call = function(call)
+			db.exec("insert into seen values (?)", call.from.user)
+			local rows, err = db.named("crm"):query("select code from customers where number = $1", call.from.user)
+			if not rows then return call:reject(500, err) end
+			call:reject(rows[1] and rows[1].code or 404)
+		end }`,
+		`describe("a lookup", function()
+			before_each(function()
+				sim.db("crm", "create table customers (number text, code integer)")
+				sim.db("crm", "insert into customers values (?, ?)", "+44123", 486)
+			end)
+			it("finds", function()
+				expect(sim.call{ to = "1", from = "+44123" }.code):is(486)
+				expect(sim.db("", "select number from seen")[1].number):is("+44123")
+			end)
+			it("does not find", function()
+				expect(sim.call{ to = "1", from = "+44124" }.code):is(404)
+				expect(#sim.db("", "select number from seen")):is(1)
+			end)
+			it("changes meanwhile", function()
+				expect(sim.call{ to = "1", from = "+44124" }.code):is(404)
+				sim.db("crm", "update customers set number = '+44124'")
+				expect(sim.call{ to = "1", from = "+44124" }.code):is(486)
+			end)
+		end)`)
+}
