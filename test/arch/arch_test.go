@@ -55,7 +55,7 @@ var rooms = map[string][]string{
 	"scripting/pattern":  {},
 	"scripting/database": {},
 	"scripting":          {"scripting/pattern", "scripting/database", "b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
-	"scripting/sim":      {"b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
+	"scripting/sim":      {"scripting/database", "b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
 
 	"cmd/tandem": {"..."},
 	"test/...":   {"..."},
