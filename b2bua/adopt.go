@@ -99,7 +99,7 @@ func (c *Call) take(l *Leg) {
 	if slices.Contains(c.legs, l) {
 		return
 	}
-	l.seq, l.role = len(c.legs), "b"
+	l.seq, l.role = c.nextSeq(), "b"
 	l.digits, l.ear, l.by = nil, nil, ""
 	c.legs = append(c.legs, l)
 	l.tell(c)

@@ -92,6 +92,8 @@ type Call struct {
 	recording    string // below the recordings folder, a line each
 	outcome      State  // of an origination that nobody has answered
 	limit        clock.Timer
+	parked       *parked         // the slot that the caller waits in
+	departs      func(to string) // ends the wait of a caller whom call to takes over
 }
 
 // Side is who ended something.

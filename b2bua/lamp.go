@@ -18,5 +18,9 @@ func (l *Leg) enter(state legState) {
 		l.lamp = newID()
 		d.ID = l.lamp
 	}
-	l.call().server.events.SetDialog(user, d)
+	s := l.call().server
+	s.events.SetDialog(user, d)
+	if state == legEnded {
+		s.queues.freed()
+	}
 }

@@ -105,6 +105,7 @@ type Leg struct {
 	playing      *media.Playback
 	taping       *taping // its conversation is being recorded
 	dialling     *dialling
+	work         *work // of the queue's agent at its far end
 	released     bool
 	inviteTx     int  // how many INVITEs we have sent before the one under way
 	inviting     bool // our INVITE has had no final answer yet
@@ -213,6 +214,9 @@ func (l *Leg) ended(code int, reason string) {
 		}
 	}
 	l.leaveTrunk()
+	if l.work != nil {
+		l.work.over(l.by)
+	}
 	l.closeMedia()
 	if c.transfer != nil {
 		c.transfer.left(l)

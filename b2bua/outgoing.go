@@ -15,7 +15,7 @@ import (
 // newLeg makes the leg of one branch.
 func (c *Call) newLeg(d *dialling, b branch) *Leg {
 	b.place(c.clock.Now())
-	l := &Leg{role: d.role(), seq: len(c.legs), target: b.target, uri: b.uri, flow: b.flow,
+	l := &Leg{role: d.role(), seq: c.nextSeq(), target: b.target, uri: b.uri, flow: b.flow,
 		callID: dialog.NewCallID(), localTag: dialog.NewTag(), dialling: d, byeLater: -1, branch: b}
 	if b.uri.Host != "" {
 		l.remote = b.uri.String()
@@ -28,10 +28,23 @@ func (c *Call) newLeg(d *dialling, b branch) *Leg {
 	return l
 }
 
+// nextSeq numbers the legs of a call; those that an endless search has left behind are forgotten,
+// their numbers are not.
+func (c *Call) nextSeq() int {
+	if len(c.legs) == 0 {
+		return 0
+	}
+	return c.legs[len(c.legs)-1].seq + 1
+}
+
 // start finds the way to the leg's target and sends its INVITE.
 func (l *Leg) start() {
 	c := l.call()
 	if !l.board() {
+		return
+	}
+	if awaits(l.target) {
+		l.fetch()
 		return
 	}
 	if !l.flow.IsZero() {

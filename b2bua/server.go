@@ -104,6 +104,8 @@ type Server struct {
 	cancel context.CancelFunc
 
 	conferences conferences
+	parking     parking
+	queues      queues
 
 	mu       sync.Mutex
 	calls    map[string]*Call // listed until their record is finished
@@ -141,6 +143,7 @@ func New(o Options) (*Server, error) {
 		outgoing: map[string]string{},
 		quiet:    make(chan struct{}),
 	}
+	s.queues.server = s
 	if s.trunks = o.Trunks; s.trunks == nil {
 		s.trunks = trunk.New(trunk.Options{Transport: o.Transport, Clock: o.Clock, Log: o.Log})
 	}

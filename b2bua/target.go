@@ -85,9 +85,12 @@ func (s *Server) branches(target string) ([]branch, error) {
 		}
 		return []branch{s.trunkBranch(target, rest)}, nil
 	case "call", "park":
-		return nil, fmt.Errorf("%q: %s: targets are not built yet", target, kind)
+		if rest == "" {
+			return nil, fmt.Errorf("%q names no call or slot", target)
+		}
+		return []branch{{target: target}}, nil
 	}
-	return nil, fmt.Errorf("%q is not a target: it begins with user:, trunk:, route: or sip:", target)
+	return nil, fmt.Errorf("%q is not a target: it begins with user:, trunk:, route:, sip:, park: or call:", target)
 }
 
 func (s *Server) contacts(target, user string) []branch {

@@ -129,6 +129,18 @@ func after(sources []Source, d time.Duration) []Source {
 	return []Source{Silence(0)}
 }
 
+// Length is how long a list of sources plays; false if it has no end.
+func Length(sources []Source) (d time.Duration, ends bool) {
+	for _, s := range sources {
+		one, ok := s.length()
+		if !ok {
+			return 0, false
+		}
+		d += one
+	}
+	return d, true
+}
+
 // Seek goes on at another place of the list. A loop is begun by it again.
 func (b *Playback) Seek(d time.Duration) {
 	p := b.player(d)

@@ -10,7 +10,7 @@ import (
 func aliases() []alias {
 	return []alias{
 		{"Source", "string|string[]", "A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `say:number:42` (or `digits`, `date`, `time`), `https://example.com/hello.mp3`, or a list of them played without a gap."},
-		{"Target", "string|string[]", "Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them."},
+		{"Target", "string|string[]", "Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), `park:701` (whoever is parked there), `call:ID` (the caller of a call in progress who talks to nobody: parked, in a queue or a menu), or a list of them."},
 	}
 }
 
@@ -21,6 +21,8 @@ func classes() []class {
 		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(), tapeOptions(),
 		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(), httpOptions(), responseClass(), contactClass(), notifyOptions(), liveCallClass(),
 		conferenceOptions(), conferenceResult(), conferenceMember(),
+		parkOptions(), parkResult(), parkedCall(),
+		queueOptions(), queueResult(), queueInfo(), queueCaller(), queueAgent(),
 		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
 }
@@ -45,8 +47,8 @@ func callClass() class {
 			answerMethods(),
 			[]function{playFunction("call"), gatherFunction("call"), menuFunction(), sayFunction("call"), recordFunction(),
 				sendDTMFFunction("call"), flushFunction(), sleepFunction(), echoFunction()},
-			playingFunctions(), tapeFunctions(), dialMethods(), carryMethods(), []function{conferenceFunction(), onFunction()},
-			notBuilt("park", "queue", "stream"),
+			playingFunctions(), tapeFunctions(), dialMethods(), carryMethods(), []function{conferenceFunction(), parkFunction(), queueFunction(), onFunction()},
+			notBuilt("stream"),
 		),
 	}
 }

@@ -42,9 +42,6 @@ func conferenceFunction() function {
 			"if why == \"full\" then call:play(\"conference-full\") end", run: callConference}
 }
 
-// maxRoomName bounds the name of a conference.
-const maxRoomName = 128
-
 func callConference(s *state, L *lua.LState) int {
 	a := method(L, "call:conference")
 	c := a.call()
@@ -88,13 +85,7 @@ func callConference(s *state, L *lua.LState) int {
 	return push(L, t)
 }
 
-func (a arguments) room(n int) string {
-	room := a.str(n, "room")
-	if room == "" || len(room) > maxRoomName {
-		a.fail("room must be a name of 1 to %d bytes", maxRoomName)
-	}
-	return room
-}
+func (a arguments) room(n int) string { return a.label(n, "room") }
 
 func conferenceModule() module {
 	room := field{"room", "string", ""}

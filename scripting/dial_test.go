@@ -182,8 +182,8 @@ func TestDialMisuse(t *testing.T) {
 		say(pcall(call.dial, call, "user:1", { headers = { ["X-A"] = "x\r\nEvil: y" } }))
 		say(pcall(call.dial, call, "user:1", { media = "sideways" }))
 		say(pcall(call.dial, call, "user:1", { on_answer = 1 }))
-		say(pcall(call.park, call, "701"))
-		say(pcall(call.queue, call))
+		say(pcall(call.park, call, ""))
+		say(pcall(call.stream, call, "wss://example.com"))
 		say(pcall(function() return call.numbr end))
 		say(pcall(function() call.number = "1" end))
 		say(pcall(call.reject, call, 200))
@@ -210,8 +210,8 @@ func TestDialMisuse(t *testing.T) {
 			"call:dial: option headers: header X-A: its value has a line break",
 			`call:dial: option media: "sideways" is not one of ["relay" "direct"]`,
 			"call:dial: option on_answer must be a function, got number",
-			"call:park is not built yet",
-			"call:queue is not built yet",
+			"call:park: slot must be a name of 1 to 128 bytes",
+			"call:stream is not built yet",
 			"a call has no property or method numbr (did you mean number?)",
 			"call.number cannot be set",
 			"call:reject: code must be a whole number from 300 to 699, got 200",

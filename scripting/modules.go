@@ -11,6 +11,8 @@ func modules() []module {
 		registrarModule(),
 		callsModule(),
 		conferenceModule(),
+		parkingModule(),
+		queueModule(),
 		configModule(),
 		reModule(),
 		timeModule(),

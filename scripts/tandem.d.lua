@@ -5,7 +5,7 @@
 ---A sound: a prompt (`main-menu` is `prompts/main-menu.wav`), a recording's path, `tone:425/1000,0/4000` or `tone:busy`, `silence:2`, `say:number:42` (or `digits`, `date`, `time`), `https://example.com/hello.mp3`, or a list of them played without a gap.
 ---@alias Source string|string[]
 
----Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), or a list of them.
+---Whom to call: `user:1001` (all its registered phones), `sip:bob@example.com;transport=tcp`, `route:700` (our own scripts, as if dialled), `park:701` (whoever is parked there), `call:ID` (the caller of a call in progress who talks to nobody: parked, in a queue or a menu), or a list of them.
 ---@alias Target string|string[]
 
 ---A call, as `on_call` gets it.
@@ -305,6 +305,28 @@ function Call:hold_music(source) end
 ---@return string? reason "full", "wrong pin", "moved"
 function Call:conference(room, options) end
 
+---Keeps the caller in a slot, with music, until somebody dials the target `park:SLOT`, the time is over, or they hang up. An unanswered call is answered first.
+---```lua
+---local result, why = call:park("701", { music = "tone:425/200,0/4800", timeout = 120 })
+---if why == "taken" then call:bridge("park:701") elseif result.why == "timeout" then call:bridge("user:1001") end
+---```
+---@param slot string any name; phones that watch it see a lamp
+---@param options? ParkOptions
+---@return ParkResult? result when the caller has left the slot; or nil
+---@return string? reason "taken" when somebody else is there
+function Call:park(slot, options) end
+
+---Lets the caller wait, with music, until an agent is free and answers, and joins the two until one of them leaves. First come, first served; an agent who talks is not rung, and never for two callers. An unanswered call is answered first. If the agent leaves first, the script goes on with the caller. A queue belongs to no script: calls of all scripts wait in it.
+---```lua
+---local r = call:queue("support", { agents = { "user:1001", "user:1002" }, strategy = "longest-idle",
+---  music = "tone:425/200,0/4800", announce = 45, wrap_up = 10, max_wait = 600, exit = "1" })
+---if r.why == "exit" or r.why == "timeout" then call:record("messages/" .. call.id) end
+---```
+---@param name string of the queue, any
+---@param options? QueueOptions
+---@return QueueResult result when the caller has left the queue, or the talk is over
+function Call:queue(name, options) end
+
 ---Runs fn each time something happens, while the script is inside a function that waits. It only watches: digits still reach gather, a REFER is still carried out. silence comes once each time the caller has said nothing for 2 s, whatever hiss the line has. value is the digit, the URI of the REFER or the body of the INFO, else empty; who is "caller" or "callee".
 ---```lua
 ---call:on("refer", function(uri) log.info("transferred", { to = uri }) end)
@@ -312,14 +334,6 @@ function Call:conference(room, options) end
 ---@param event "dtmf"|"hangup"|"hold"|"resume"|"refer"|"info"|"silence"
 ---@param fn fun(value: string, who: string) what to run
 function Call:on(event, fn) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:park(...) end
-
----Not built yet: it raises an error that says so.
----@param ... any
-function Call:queue(...) end
 
 ---Not built yet: it raises an error that says so.
 ---@param ... any
@@ -675,6 +689,93 @@ function LiveCall:whisper(...) end
 ---@field speaking boolean at this moment
 ---@field since number as time.now() counts
 
+---Options of call:park.
+---@class ParkOptions
+---@field music? Source what the caller hears, again and again; silence by default
+---@field timeout? number seconds after which the script goes on with the caller; no limit by default
+
+---How the caller's time in a parking slot went.
+---@class ParkResult
+---@field slot string
+---@field why "retrieved"|"timeout"|"hangup"|"moved" retrieved: somebody has taken the call up, and this script is over; moved: the caller was transferred
+---@field by "caller"|"callee"|"script"|"system" who ended it; callee is whoever took the call up
+---@field call? string id of the call that has taken it up
+---@field seconds number that it lasted
+
+---Somebody in a parking slot.
+---@class ParkedCall
+---@field slot string
+---@field id string of the call
+---@field from Address
+---@field number string what was dialled
+---@field since number as time.now() counts
+
+---Options of call:queue.
+---@class QueueOptions
+---@field agents? string|string[] targets that serve the queue, besides those that queue.join has added; the list of whoever came last counts
+---@field strategy? "ring-all"|"longest-idle"|"round-robin" which free agents are rung: all, who has been without a call the longest, or one after the other; ring-all by default
+---@field ring? number seconds an agent is rung, 20 by default
+---@field retry? number seconds before an agent who has not answered is rung again, 5 by default
+---@field wrap_up? number seconds an agent rests after a call, 0 by default
+---@field max_wait? number seconds after which the caller leaves; no limit by default
+---@field max? integer how many may wait; the one beyond gets why = "full"
+---@field priority? integer who has more is served first, 0 by default
+---@field exit? string keys by which the caller leaves
+---@field leave_empty? boolean leave while there is no agent: all have left, are paused or have no phone registered; false by default
+---@field music? Source what the caller hears, again and again; silence by default
+---@field announce? number seconds between two announcements of position and wait in recorded words, the first at once; none by default
+---@field message? Source played behind each announcement, such as what the exit keys do
+---@field headers? table<string, string|string[]> header fields to add
+---@field from? string the user part of our From towards agents; the caller's by default
+---@field display? string the name shown to agents
+---@field codecs? string[] to offer to agents, in this order
+---@field max_talk? number seconds the talk may last
+---@field on_answer? fun(leg: Leg): boolean? runs with the agent who answers, while the caller waits on: to whisper who is calling, say; returning false declines, and others are rung
+
+---How the caller's time in a queue went.
+---@class QueueResult
+---@field queue string
+---@field state "answered"|"noanswer"|"cancelled"|"failed" noanswer is max_wait; failed: full or empty
+---@field why "answered"|"hangup"|"exit"|"timeout"|"full"|"empty"|"removed"|"retrieved"|"moved" removed by queue.remove, retrieved by the target call:ID
+---@field by "caller"|"callee"|"script"|"system" who ended it, or the talk
+---@field wait number seconds in the line
+---@field position integer when the wait ended, from 1
+---@field key? string exit: which
+---@field agent? string answered: the target
+---@field seconds number that the two talked
+
+---A queue as it stands.
+---@class QueueInfo
+---@field name string
+---@field callers QueueCaller[] in the order they are served
+---@field agents QueueAgent[] in the order of the list
+---@field answered integer callers since the start, here and in the next ones
+---@field abandoned integer who hung up
+---@field exited integer who left by a key
+---@field timed_out integer
+---@field refused integer full, or no agent there
+---@field waited number seconds, by all who were answered
+---@field talked number seconds, with all of them
+---@field handle? number seconds that a caller takes an agent of late, wrap-up included; nil before the first
+
+---Somebody who waits in a queue.
+---@class QueueCaller
+---@field id string of the call
+---@field from Address
+---@field number string what was dialled
+---@field wait number seconds
+---@field priority integer
+---@field rings string[] the agents who are being rung
+
+---Somebody who serves a queue.
+---@class QueueAgent
+---@field target string
+---@field state "free"|"ringing"|"talking"|"wrap-up"|"busy"|"resting"|"paused"|"left"|"absent" busy: talks to somebody else; resting: has just missed a call; absent: no phone is registered
+---@field since number of the state, as time.now() counts
+---@field joined boolean by queue.join
+---@field answered integer calls of all queues
+---@field missed integer likewise
+
 ---A REGISTER, as `on_register` gets it.
 ---@class Registration
 ---@field user string whose password was right
@@ -1019,6 +1120,69 @@ function conference.record(room, file) end
 ---@param room string
 ---@return Recording? recording or nil and what went wrong
 function conference.stop_recording(room) end
+
+---The parking slots in use, of all scripts.
+---@class parkinglib
+parking = {}
+
+---Lists who is parked.
+---```lua
+---log.info("parked", { calls = #parking.list() })
+---```
+---@return ParkedCall[] parked by slot
+function parking.list() end
+
+---The queues, of all scripts.
+---@class queuelib
+queue = {}
+
+---Tells how a queue stands.
+---```lua
+---local q = queue.get("support")
+---if q and #q.callers > 20 then call:play("busy") end
+---```
+---@param name string of the queue
+---@return QueueInfo? queue nil when it has not been used
+function queue.get(name) end
+
+---Makes somebody an agent of a queue until queue.leave or the server's end.
+---```lua
+---queue.join("support", "user:" .. call.user)
+---```
+---@param name string of the queue
+---@param target string such as user:1001
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function queue.join(name, target) end
+
+---Takes an agent out of a queue, also one that a script lists; a call that it has goes on.
+---```lua
+---queue.leave("support", "user:" .. call.user)
+---```
+---@param name string of the queue
+---@param target string such as user:1001
+---@return boolean ok false when it is no agent of it
+function queue.leave(name, target) end
+
+---Keeps an agent from being rung, in all queues.
+---```lua
+---queue.pause("user:" .. call.user)
+---```
+---@param target string such as user:1001
+---@param on? boolean false ends it; true by default
+---@return boolean ok false when it serves no queue
+function queue.pause(target, on) end
+
+---Makes a caller leave the queue; its script goes on with why = "removed".
+---```lua
+---for _, c in ipairs(queue.get("support").callers) do
+---  queue.remove("support", c.id)
+---end
+---```
+---@param name string of the queue
+---@param id string of the call that waits
+---@return boolean ok false when it does not wait there
+function queue.remove(name, id) end
 
 ---Settings of the configuration file's `[scripts.settings]`.
 ---@class configlib

@@ -45,6 +45,13 @@ func (n *Notifier) SetDialog(entity string, d Dialog) {
 	}
 }
 
+// Engaged reports whether a user has a dialog: talks, rings, or is calling somebody.
+func (n *Notifier) Engaged(entity string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.lamps[entity]) > 0
+}
+
 // note keeps the state of a dialog; false if that is no news.
 func (n *Notifier) note(entity string, d Dialog) bool {
 	list := n.lamps[entity]
