@@ -12,12 +12,12 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop relay conference registrar bench bench-conference bench-relay bench-registrar long fuzz prompts clean
+.PHONY: build test peers check unit interop relay conference registrar cdr bench bench-conference bench-relay bench-registrar bench-cdr long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
-test: peers check unit interop relay conference registrar ## everything that must hold, as CI runs it
+test: peers check unit interop relay conference registrar cdr ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
@@ -55,6 +55,13 @@ registrar:
 
 bench-registrar: ## memory and CPU of 100,000 registrations beside reading and checking them; needs an idle machine
 	$(GO) run ./bench/registrar
+
+# Two hundred thousand records, as relay.
+cdr:
+	$(GO) run ./bench/cdr -short
+
+bench-cdr: ## questions about 5 million call records beside plain SQL, and writing; needs 10 GB and an idle machine
+	$(GO) run ./bench/cdr
 
 long: ## the tests that are cut short in `make test`, at full size
 	FLOOD=full $(GO) test -count=1 -timeout 5m -run '^TestFlood$$' -v ./cmd/tandem

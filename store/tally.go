@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// Tally makes statistics of sums that a database has grouped by key and PDD: sums add up
-// over the PDDs of a key, and the PDDs with their counts are what percentiles need.
+// Tally makes statistics of sums that a database has grouped by key.
 type Tally struct{ groups map[string]*tally }
 
-// Part is what is to be added: the sums of calls that share a key and a PDD.
+// Part is what is to be added: the sums of some calls of one key.
 type Part struct {
 	Calls, Answered, BillableMS, DurationMS, OneWay, Silent, MOSCount int64
 	MOSSum                                                            float64
@@ -20,13 +19,11 @@ type Part struct {
 
 type tally struct {
 	Part
-	pdds []pddCount
+	pdds []int64
 }
 
-type pddCount struct{ ms, count int64 }
-
-// Add adds p under key; a negative pddMS is none.
-func (t *Tally) Add(key string, pddMS int64, p Part) {
+// Add adds p under key, and the PDDs of those of its calls that have one.
+func (t *Tally) Add(key string, p Part, pddMS []int64) {
 	if t.groups == nil {
 		t.groups = map[string]*tally{}
 	}
@@ -43,25 +40,16 @@ func (t *Tally) Add(key string, pddMS int64, p Part) {
 	g.Silent += p.Silent
 	g.MOSSum += p.MOSSum
 	g.MOSCount += p.MOSCount
-	if pddMS >= 0 {
-		g.pdds = append(g.pdds, pddCount{pddMS, p.Calls})
-	}
+	g.pdds = append(g.pdds, pddMS...)
 }
 
 // percentile is the nearest rank: the least PDD that p percent of the calls do not exceed.
-func (g *tally) percentile(p int64) int64 {
-	slices.SortFunc(g.pdds, func(a, b pddCount) int { return cmp.Compare(a.ms, b.ms) })
-	var total, seen int64
-	for _, d := range g.pdds {
-		total += d.count
+// The PDDs have to be sorted.
+func (g *tally) percentile(p int) int64 {
+	if len(g.pdds) == 0 {
+		return 0
 	}
-	rank := (total*p + 99) / 100
-	for _, d := range g.pdds {
-		if seen += d.count; seen >= rank {
-			return d.ms
-		}
-	}
-	return 0
+	return g.pdds[max(0, (len(g.pdds)*p+99)/100-1)]
 }
 
 // Stats are the groups, the most calls first; hours, whose keys are numbers of hours since
@@ -72,6 +60,7 @@ func (t *Tally) Stats(by By) []Stat {
 		if by == ByHour {
 			key = hour(key)
 		}
+		slices.Sort(g.pdds)
 		s := Stat{
 			Key: key, Calls: g.Calls, Answered: g.Answered, OneWay: g.OneWay, Silent: g.Silent,
 			ASR:           math.Round(1000*float64(g.Answered)/float64(g.Calls)) / 10,

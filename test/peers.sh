@@ -16,6 +16,7 @@ peers=(
   "nft nftables the router's address translation"
   "kamailio kamailio a proxy that stays in the path of calls"
   "chromium chromium a browser, for DTLS and ICE as browsers do them"
+  "sqlite3 sqlite3 plain SQL, which questions about records are timed beside"
   "svmap sipvicious what strangers scan with"
   "postgres postgresql the other database, for the store and for scripts"
   "espeak-ng espeak-ng a voice, for say"

@@ -89,10 +89,16 @@ func TestFilters(t *testing.T) {
 		{Flag: store.FlagNoAck, From: "1*", Since: at(50), Until: at(500)},
 		{Flag: store.FlagSilent, State: store.StateBusy},
 		{Since: at(10), Until: at(590), From: "1*", To: "+*", State: store.StateBusy, MinDuration: time.Second},
+		{To: "+4*", State: store.StateBusy},
+		{From: "+44*0", User: "1*"},
 	} {
 		want := wanted(calls, f)
-		for _, limit := range []int{0, 7, store.MaxLimit} { // 0 stands for one page with the default
+		for i, limit := range []int{0, 7, store.MaxLimit, 7} { // 0 stands for one page with the default
 			f.Limit, f.After = limit, ""
+			s.recent = recent
+			if i == 3 { // the index by number has to help
+				s.recent = 50
+			}
 			var got []string
 			for {
 				rows, next, err := s.Calls(t.Context(), f)

@@ -104,7 +104,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Reader = &Reader{db: pool}
+	s.Reader = &Reader{db: pool, recent: recent}
 	if err := s.start(ctx, o); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,10 @@ import (
 
 // Reader answers questions about a store, also of a server running in another process.
 // It implements store.Reader.
-type Reader struct{ db *sql.DB }
+type Reader struct {
+	db     *sql.DB
+	recent int // records to look at in order of time before an index by number is asked
+}
 
 var _ store.Reader = (*Reader)(nil)
 
@@ -58,7 +61,7 @@ func tryReader(ctx context.Context, path string, m mode) (*Reader, error) {
 		db.Close()
 		return nil, err
 	}
-	return &Reader{db: db}, nil
+	return &Reader{db: db, recent: recent}, nil
 }
 
 // Close closes the connections.
@@ -97,26 +100,36 @@ func (r *Reader) Calls(ctx context.Context, f store.Filter) (rows []store.Call, 
 	if limit == 0 {
 		limit = store.DefaultLimit
 	}
-	text := "SELECT " + pick("c", new(store.Call).Fields()) + q.from() + q.where() +
-		" ORDER BY " + q.order + ".start_ms DESC, " + q.orderID() + " DESC LIMIT ?"
 	// One more than asked for tells whether there is a next page.
-	res, err := r.db.QueryContext(ctx, text, append(q.args, limit+1)...)
+	if q.begin != "" && !q.exact && q.order == "c" {
+		rows, err = r.beginning(ctx, f, q, limit+1)
+	} else {
+		rows, err = r.rows(ctx, "SELECT "+allOfCall()+q.from()+q.where()+q.newest(), append(q.args, limit+1))
+	}
+	if err == nil && len(rows) > limit {
+		rows = rows[:limit]
+		next = store.Cursor(&rows[limit-1])
+	}
+	return rows, next, err
+}
+
+func allOfCall() string { return pick("c", new(store.Call).Fields()) }
+
+func (r *Reader) rows(ctx context.Context, text string, args []any) ([]store.Call, error) {
+	res, err := r.db.QueryContext(ctx, text, args...)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer res.Close()
+	var rows []store.Call
 	for res.Next() {
-		if len(rows) == limit {
-			next = store.Cursor(&rows[limit-1])
-			break
-		}
 		var c store.Call
 		if err := res.Scan(pointers(c.Fields())...); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		rows = append(rows, c)
 	}
-	return rows, next, res.Err()
+	return rows, res.Err()
 }
 
 // Call returns a record by its whole id.

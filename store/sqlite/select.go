@@ -9,6 +9,8 @@ import (
 // query is the FROM and WHERE of a filter. Only fixed text is put together here; what
 // people type goes into args.
 type query struct {
+	begin string // index by the beginning of a number, where no better one leads to the rows
+	exact bool   // an index leads to few rows
 	order string // alias whose (start_ms, id) gives the order: "c", or "f" when searching a flag
 	conds []string
 	args  []any
@@ -62,6 +64,17 @@ func (q *query) period(alias string, f store.Filter) {
 
 func (q *query) match(column, pattern string) {
 	kind, text := store.Pattern(pattern).Split()
+	head := text
+	if kind == store.MatchGlob {
+		head = text[:strings.IndexAny(text, "*?[")]
+	}
+	index := map[string]string{"c.from_user": "calls_from", "c.to_user": "calls_to"}[column]
+	switch {
+	case kind == store.MatchExact && column != "c.trunk":
+		q.exact = true
+	case kind != store.MatchAll && head != "" && index != "":
+		q.begin = index
+	}
 	if kind != store.MatchAll && (column == "c.auth_user" || column == "c.trunk") {
 		q.add(column + " <> ''") // lets SQLite use the partial index
 	}
@@ -71,6 +84,9 @@ func (q *query) match(column, pattern string) {
 	case store.MatchPrefix:
 		q.add(column+" >= ? AND "+column+" < ?", text, beyond(text))
 	case store.MatchGlob:
+		if head != "" {
+			q.add(column+" >= ? AND "+column+" < ?", head, beyond(head))
+		}
 		q.add(column+" GLOB ?", text)
 	}
 }
@@ -80,6 +96,11 @@ func (q *query) orderID() string {
 		return "f.call_id"
 	}
 	return "c.id"
+}
+
+// newest is the order of every page.
+func (q *query) newest() string {
+	return " ORDER BY " + q.order + ".start_ms DESC, " + q.orderID() + " DESC LIMIT ?"
 }
 
 func (q *query) from() string {

@@ -59,6 +59,7 @@ var rooms = map[string][]string{
 
 	"cmd/tandem": {"..."},
 	"test/...":   {"..."},
+	"bench/cdr":  {"store", "store/sqlite"},
 	"bench/...":  {"media", "media/...", "b2bua", "b2bua/...", "store"}, // load against one room; nobody imports it
 
 	"scripts/prompts": {}, // only sounds, and a test of them
@@ -73,7 +74,7 @@ var homes = map[string][]string{
 	"github.com/fsnotify/fsnotify": {"scripting", "cmd/tandem"},
 	"github.com/hajimehoshi":       {"media/soundfile"},
 	"github.com/jackc/pgx":         {"store/postgres", "scripting/database"},
-	"github.com/mattn/go-sqlite3":  {"store/sqlite", "scripting/database"},
+	"github.com/mattn/go-sqlite3":  {"bench/cdr", "store/sqlite", "scripting/database"},
 	"github.com/miekg/dns":         {"b2bua/transport"},
 	"github.com/pelletier/go-toml": {"config"},
 	"github.com/pion/dtls":         {"media"},
