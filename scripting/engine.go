@@ -31,6 +31,8 @@ type Options struct {
 	Log        *slog.Logger
 	Database   string                     // the file of the scripts' own database; "": there is none
 	Databases  map[string]database.Source // for db.named
+	Shared     []SharedValue              // kept from the time before
+	OnShared   func(SharedValue)          // a value to keep over a restart has changed; must not block
 	Emergency  []string                   // numbers that on_dial is not asked about
 	OnReload   func(Status)               // after each attempt to reload; must not block
 }
@@ -122,6 +124,8 @@ func engineOf(o Options, b base) *Engine {
 	e := &Engine{o: o, base: b, shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
 		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.shared.restore(o.Shared)
+	e.shared.changed = o.OnShared
 	e.dbs.open(o.Database)
 	if err := e.SetDatabases(o.Databases); err != nil {
 		e.o.Log.Error("a database cannot be used", "error", err)

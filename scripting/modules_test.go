@@ -160,7 +160,9 @@ func TestShared(t *testing.T) {
 		{`tostring(shared.delete("n")) .. tostring(shared.get("n"))`, "truenil"},
 		{`shared.update("l", function(l) l = l or {} l[#l + 1] = "a" return l end)[1]`, "a"},
 		{`#shared.update("l", function(l) l[#l + 1] = "b" return l end)`, "2"},
-		{`select(2, pcall(shared.set, "k", 1, { persist = true }))`, "test.lua:1: shared.set: option persist is not built yet"},
+		{`(function() shared.set("u", 1) pcall(shared.update, "u", function() error("x") end) return shared.get("u") end)()`, "1"},
+		{`select(2, pcall(shared.update, "u", function() http.get("http://x") end))`, "test.lua:1: http.get waits, and cannot be used inside shared.update"},
+		{`select(2, pcall(shared.set, "k", 1, { persist = 1 }))`, "test.lua:1: shared.set: option persist must be true or false, got number"},
 		{`select(2, pcall(shared.set, ("k"):rep(2000), 1))`, "test.lua:1: shared.set: key has over 1024 bytes"},
 		{`select(2, pcall(shared.set, "k", ("k"):rep(300000)))`, "test.lua:1: shared.set: the value is too large: over 256 KB"},
 	} {
@@ -186,18 +188,18 @@ func TestSharedExpires(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(s.set("a", "x", 10*time.Second))
-		_, err := s.incr("n", 1, 10*time.Second)
+		must(s.set("a", "x", life{ttl: 10 * time.Second}))
+		_, err := s.incr("n", 1, life{ttl: 10 * time.Second})
 		must(err)
 		time.Sleep(5 * time.Second)
-		if n, err := s.incr("n", 1, 0); n != 2 || err != nil {
+		if n, err := s.incr("n", 1, life{}); n != 2 || err != nil {
 			t.Errorf("incr: %v, %v", n, err)
 		}
 		time.Sleep(6 * time.Second)
 		if v, ok := s.get("a"); ok {
 			t.Errorf("a lives on: %v", v)
 		}
-		if n, err := s.incr("n", 1, 0); n != 1 || err != nil {
+		if n, err := s.incr("n", 1, life{}); n != 1 || err != nil {
 			t.Errorf("incr after its end: %v, %v", n, err)
 		}
 		s.sweep()

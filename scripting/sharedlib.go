@@ -1,8 +1,6 @@
 package scripting
 
 import (
-	"time"
-
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -14,7 +12,7 @@ var sharedOptions = class{
 	doc:  "How long a shared value lives.",
 	fields: []field{
 		{"ttl?", "number", "seconds until it is gone; for ever by default"},
-		{"persist?", "boolean", "keep it over a restart (not built yet)"},
+		{"persist?", "boolean", "keep it over a restart; of 65,536 keys at most. It is on disk about a second later"},
 	},
 }
 
@@ -33,20 +31,17 @@ func sharedValuesModule() module {
 				doc:     "Adds to a number in one step, from 0 when it is not set. With a ttl it starts anew; without, the number keeps its own.",
 				example: `if shared.incr("calls:" .. call.from.user, 1, { ttl = 60 }) > 10 then return call:reject(486) end`, run: sharedIncr},
 			{name: "delete", params: []field{key}, doc: "Removes a value.", example: `shared.delete("closed")`, run: sharedDelete},
-			{name: "update", params: []field{key, {"fn", "fun(value: any): any", "gets the value, returns the new one; must not wait"}},
+			{name: "update", params: []field{key, {"fn", "fun(value: any): any", "gets the value, returns the new one; must not wait"}, opts},
 				returns: []field{{"value", "any", "the new value"}},
-				doc:     "Changes a value in one step. When another call writes it meanwhile, fn runs again with what that wrote.",
+				doc:     "Changes a value in one step. When another call writes it meanwhile, fn runs again with what that wrote. An error in fn leaves it as it was. Without a ttl it keeps its own.",
 				example: "shared.update(\"agents\", function(list)\n  list = list or {}\n  list[#list + 1] = call.from.user\n  return list\nend)", run: sharedUpdate},
 		},
 	}
 }
 
-func ttlOf(a arguments, n int) time.Duration {
+func lifeOf(a arguments, n int) life {
 	o := a.options(n, sharedOptions)
-	if o.boolean("persist", false) {
-		a.fail("option persist is not built yet")
-	}
-	return o.seconds("ttl", 0)
+	return life{ttl: o.seconds("ttl", 0), keep: o.boolean("persist", false)}
 }
 
 // sharable copies a value for all calls.
@@ -97,7 +92,7 @@ func sharedGet(s *state, L *lua.LState) int {
 func sharedSet(s *state, L *lua.LState) int {
 	a := args(L, "shared.set")
 	key, v := sharedKey(a), sharable(a, L.Get(2))
-	if err := s.engine.shared.set(key, v, ttlOf(a, 3)); err != nil {
+	if err := s.engine.shared.set(key, v, lifeOf(a, 3)); err != nil {
 		return failed(L, err.Error())
 	}
 	return push(L, lua.LTrue)
@@ -106,7 +101,7 @@ func sharedSet(s *state, L *lua.LState) int {
 func sharedIncr(s *state, L *lua.LState) int {
 	a := args(L, "shared.incr")
 	key, by := sharedKey(a), a.optNum(2, "by", 1)
-	n, err := s.engine.shared.incr(key, by, ttlOf(a, 3))
+	n, err := s.engine.shared.incr(key, by, lifeOf(a, 3))
 	if err == errSharedFull {
 		return failed(L, err.Error())
 	} else if err != nil {
@@ -117,7 +112,7 @@ func sharedIncr(s *state, L *lua.LState) int {
 
 func sharedDelete(s *state, L *lua.LState) int {
 	key := sharedKey(args(L, "shared.delete"))
-	return pushError(L, s.engine.shared.set(key, nil, 0))
+	return pushError(L, s.engine.shared.set(key, nil, life{}))
 }
 
 func pushError(L *lua.LState, err error) int {
@@ -129,7 +124,7 @@ func pushError(L *lua.LState, err error) int {
 
 func sharedUpdate(s *state, L *lua.LState) int {
 	a := args(L, "shared.update")
-	key, fn := sharedKey(a), a.function(2, "fn")
+	key, fn, l := sharedKey(a), a.function(2, "fn"), lifeOf(a, 3)
 	before := s.busy
 	s.busy = "inside shared.update"
 	defer func() { s.busy = before }()
@@ -140,7 +135,7 @@ func sharedUpdate(s *state, L *lua.LState) int {
 		L.Call(1, 1)
 		v := L.Get(-1)
 		L.Pop(1)
-		swapped, err := s.engine.shared.swap(key, old, sharable(a, v))
+		swapped, err := s.engine.shared.swap(key, old, sharable(a, v), l)
 		if err != nil {
 			return failed(L, err.Error())
 		}

@@ -569,7 +569,7 @@ function Transaction:exec(sql, ...) end
 ---How long a shared value lives.
 ---@class SharedOptions
 ---@field ttl? number seconds until it is gone; for ever by default
----@field persist? boolean keep it over a restart (not built yet)
+---@field persist? boolean keep it over a restart; of 65,536 keys at most. It is on disk about a second later
 
 ---Opening hours: a list such as `"Mon-Fri 09:00-17:30"`, and the zone they are in.
 ---@class Hours
@@ -1009,7 +1009,7 @@ function shared.incr(key, by, options) end
 ---@param key string
 function shared.delete(key) end
 
----Changes a value in one step. When another call writes it meanwhile, fn runs again with what that wrote.
+---Changes a value in one step. When another call writes it meanwhile, fn runs again with what that wrote. An error in fn leaves it as it was. Without a ttl it keeps its own.
 ---```lua
 ---shared.update("agents", function(list)
 ---  list = list or {}
@@ -1019,8 +1019,9 @@ function shared.delete(key) end
 ---```
 ---@param key string
 ---@param fn fun(value: any): any gets the value, returns the new one; must not wait
+---@param options? SharedOptions
 ---@return any value the new value
-function shared.update(key, fn) end
+function shared.update(key, fn, options) end
 
 ---The phones of users.
 ---@class registrarlib

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -98,5 +99,27 @@ func (n *none) SetMeta(_ context.Context, key, value string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.meta[key] = value
+	return nil
+}
+
+func (n *none) MetaBelow(_ context.Context, prefix string) (map[string]string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	found := map[string]string{}
+	for k, v := range n.meta {
+		if strings.HasPrefix(k, prefix) {
+			found[k] = v
+		}
+	}
+	return found, nil
+}
+
+func (n *none) KeepMeta(_ context.Context, put map[string]string, gone []string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.Copy(n.meta, put)
+	for _, k := range gone {
+		delete(n.meta, k)
+	}
 	return nil
 }

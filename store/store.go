@@ -73,6 +73,10 @@ type Meta interface {
 	// Meta returns the value of key; ErrNotFound.
 	Meta(ctx context.Context, key string) (string, error)
 	SetMeta(ctx context.Context, key, value string) error
+	// MetaBelow returns all whose key begins with prefix.
+	MetaBelow(ctx context.Context, prefix string) (map[string]string, error)
+	// KeepMeta sets and removes many; it returns when that is on disk.
+	KeepMeta(ctx context.Context, put map[string]string, gone []string) error
 }
 
 // Health is how writing goes.

@@ -8,6 +8,7 @@ import (
 
 	"tandem/b2bua/auth"
 	"tandem/b2bua/registrar"
+	"tandem/scripting"
 	"tandem/store"
 )
 
@@ -17,28 +18,30 @@ const (
 	keepAtClose = 10 * time.Second // for what is left at the end
 )
 
-// keeper writes bindings and bans to the store behind the registrar's and the limiter's back,
-// which wait for no disk. Of each it holds the last state that is not written yet, so its
+// keeper writes bindings, bans and what scripts share for longer to the store behind the back
+// of the registrar, the limiter and the scripts, which wait for no disk. Of each it holds the last state that is not written yet, so its
 // memory is bounded by theirs.
 type keeper struct {
 	store interface {
 		store.Bindings
 		store.Bans
+		store.Meta
 	}
 	log   *slog.Logger
 	every time.Duration
 	again time.Duration
 
 	mu       sync.Mutex
-	bindings map[int64]*store.Binding // by id; nil: gone
-	bans     map[string]*store.Ban    // by source; nil: lifted
+	bindings map[int64]*store.Binding         // by id; nil: gone
+	bans     map[string]*store.Ban            // by source; nil: lifted
+	shared   map[string]scripting.SharedValue // by key; a nil value: gone
 	due      chan struct{}
 	stop     chan struct{}
 	done     chan struct{}
 }
 
 func newKeeper(st store.Store, log *slog.Logger) *keeper {
-	k := &keeper{store: st, log: log, every: keepEvery, again: keepAgain, bindings: map[int64]*store.Binding{}, bans: map[string]*store.Ban{},
+	k := &keeper{store: st, log: log, every: keepEvery, again: keepAgain, bindings: map[int64]*store.Binding{}, bans: map[string]*store.Ban{}, shared: map[string]scripting.SharedValue{},
 		due: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go k.run()
 	return k
@@ -78,6 +81,14 @@ func (k *keeper) putBan(source string, row *store.Ban) {
 	k.wake()
 }
 
+// share notes a value that scripts want kept; it does not block.
+func (k *keeper) share(v scripting.SharedValue) {
+	k.mu.Lock()
+	k.shared[v.Key] = v
+	k.mu.Unlock()
+	k.wake()
+}
+
 func (k *keeper) wake() {
 	select {
 	case k.due <- struct{}{}:
@@ -100,7 +111,7 @@ func (k *keeper) run() {
 		}
 		wait = k.every
 		if err := k.write(context.Background()); err != nil {
-			k.log.Error("registrations and bans cannot be kept; it is tried again", "error", err)
+			k.log.Error("registrations, bans and shared values cannot be kept; it is tried again", "error", err)
 			wait = k.again
 			k.wake()
 		}
@@ -111,10 +122,27 @@ func (k *keeper) run() {
 // again meanwhile.
 func (k *keeper) write(ctx context.Context) error {
 	k.mu.Lock()
-	bindings, bans := k.bindings, k.bans
-	k.bindings, k.bans = map[int64]*store.Binding{}, map[string]*store.Ban{}
+	bindings, bans, shared := k.bindings, k.bans, k.shared
+	k.bindings, k.bans, k.shared = map[int64]*store.Binding{}, map[string]*store.Ban{}, map[string]scripting.SharedValue{}
 	k.mu.Unlock()
-	if len(bindings)+len(bans) == 0 {
+	err := k.keepBindings(ctx, bindings)
+	for source, row := range bans {
+		if e := k.keepBan(ctx, source, row); e != nil {
+			err = e
+			continue
+		}
+		delete(bans, source)
+	}
+	if e := k.keepShared(ctx, shared); e != nil {
+		err = e
+	}
+	k.putBack(bindings, bans, shared)
+	return err
+}
+
+// keepBindings empties the map when all is written.
+func (k *keeper) keepBindings(ctx context.Context, bindings map[int64]*store.Binding) error {
+	if len(bindings) == 0 {
 		return nil
 	}
 	var put []store.Binding
@@ -130,13 +158,11 @@ func (k *keeper) write(ctx context.Context) error {
 	if err == nil {
 		clear(bindings)
 	}
-	for source, row := range bans {
-		if e := k.keepBan(ctx, source, row); e != nil {
-			err = e
-			continue
-		}
-		delete(bans, source)
-	}
+	return err
+}
+
+// putBack keeps what was not written, unless it has changed again meanwhile.
+func (k *keeper) putBack(bindings map[int64]*store.Binding, bans map[string]*store.Ban, shared map[string]scripting.SharedValue) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for id, row := range bindings {
@@ -149,7 +175,11 @@ func (k *keeper) write(ctx context.Context) error {
 			k.bans[source] = row
 		}
 	}
-	return err
+	for key, v := range shared {
+		if _, newer := k.shared[key]; !newer {
+			k.shared[key] = v
+		}
+	}
 }
 
 func (k *keeper) keepBan(ctx context.Context, source string, row *store.Ban) error {

@@ -198,8 +198,13 @@ func (s *server) openHTTP(_ context.Context, cfg settings) error {
 	return nil
 }
 
-func (s *server) openScripts(_ context.Context, cfg settings) error {
+func (s *server) openScripts(ctx context.Context, cfg settings) error {
 	o := scriptOptions(cfg.Config, cfg.scriptsDir)
+	kept, err := s.keptShared(ctx)
+	if err != nil {
+		return err
+	}
+	o.Shared, o.OnShared = kept, s.keeper.share
 	o.Log = s.log
 	o.OnReload = s.reloadTried
 	e, err := scripting.New(o)
