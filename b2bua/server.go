@@ -288,6 +288,7 @@ func (s *Server) Counts() Counts {
 	n := Counts{Calls: len(s.calls), Running: len(s.running), Dialogs: len(s.dialogs)}
 	n.Subscriptions, n.Lamps = s.events.Counts()
 	n.ServerTransactions, n.ClientTransactions = s.tx.Counts()
+	n.Resent = s.tx.Resent()
 	return n
 }
 
@@ -296,6 +297,7 @@ type Counts struct {
 	Calls, Running, Dialogs                int
 	Subscriptions, Lamps                   int // lamps that are lit
 	ServerTransactions, ClientTransactions int
+	Resent                                 uint64 // messages sent again for want of an answer, so far
 }
 
 // remember makes requests of dialog d reach leg l.

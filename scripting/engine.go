@@ -35,6 +35,8 @@ type Options struct {
 	OnShared   func(SharedValue)          // a value to keep over a restart has changed; must not block
 	Emergency  []string                   // numbers that on_dial is not asked about
 	OnReload   func(Status)               // after each attempt to reload; must not block
+	// OnRan gets the Lua time of each call whose script has ended. It must not block.
+	OnRan func(time.Duration)
 }
 
 const (

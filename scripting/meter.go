@@ -15,7 +15,8 @@ type meter struct {
 	mu      sync.Mutex
 	budget  time.Duration
 	left    time.Duration
-	since   time.Time // of the present run or wait
+	since   time.Time     // of the present run or wait
+	total   time.Duration // of all runs that have ended
 	running bool
 	timer   *time.Timer
 	watched bool
@@ -45,6 +46,7 @@ func (m *meter) pause() {
 	defer m.mu.Unlock()
 	now := time.Now()
 	m.left -= now.Sub(m.since)
+	m.total += now.Sub(m.since)
 	m.since, m.running = now, false
 	if m.timer != nil {
 		m.timer.Stop()
@@ -58,6 +60,13 @@ func (m *meter) stop() {
 	if m.timer != nil {
 		m.timer.Stop()
 	}
+}
+
+// ran is the Lua time burnt so far.
+func (m *meter) ran() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.total
 }
 
 // runningFor tells how long the present run has lasted.

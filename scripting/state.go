@@ -86,6 +86,9 @@ func (s *state) close() {
 	}
 	s.cancel(nil)
 	s.meter.stop()
+	if s.call != nil && s.engine.o.OnRan != nil {
+		s.engine.o.OnRan(s.meter.ran())
+	}
 	s.engine.guard.forget(s)
 	s.L.Close()
 }

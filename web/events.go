@@ -35,6 +35,9 @@ func (a *API) events(r *http.Request) (any, error) {
 	}), nil
 }
 
+// Listeners is how many clients listen to events.
+func (a *API) Listeners() int { return int(a.streams.Load()) }
+
 // end is when the session of a request ends; never where it carries a token.
 func (a *API) end(r *http.Request) time.Time {
 	cookie, err := r.Cookie(sessionCookie)

@@ -199,10 +199,10 @@ func TestSlowListenersAreCutOff(t *testing.T) {
 	conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 	fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	big := strings.Repeat("x", 32<<10)
-	until(t, "it listens", func() bool { return web.Streams(api) == 1 })
+	until(t, "it listens", func() bool { return api.Listeners() == 1 })
 	until(t, "it is cut off", func() bool {
 		feed.Publish("call", big)
-		return web.Streams(api) == 0
+		return api.Listeners() == 0
 	})
 }
 
@@ -246,7 +246,7 @@ func TestIdleListenersAreCheap(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 	}
-	until(t, "all listen", func() bool { return web.Streams(api) == streams })
+	until(t, "all listen", func() bool { return api.Listeners() == streams })
 	used := held() - before
 	t.Logf("%d idle streams hold %.1f MB", streams, float64(used)/1e6)
 	if used > 50e6 {

@@ -7,6 +7,3 @@ func SetNow(a *API, now func() time.Time) { a.sessions.now = now }
 
 // SetPatience lets clients be cut off sooner. No request may be under way.
 func SetPatience(a *API, d time.Duration) { a.patience = d }
-
-// Streams is how many clients listen to events.
-func Streams(a *API) int { return int(a.streams.Load()) }

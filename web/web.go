@@ -22,7 +22,8 @@ type Options struct {
 	Bans          Bans
 	Server        Server
 	Records       Records
-	Feed          *Feed // of GET /events; nil: nothing ever happens
+	Feed          *Feed        // of GET /events; nil: nothing ever happens
+	Metrics       http.Handler // of GET /metrics; nil: there is none
 	Log           *slog.Logger
 }
 
@@ -100,6 +101,9 @@ func New(o Options) *API {
 	return a
 }
 
+// metrics answers a scrape in Prometheus's own form.
+func (a *API) metrics(*http.Request) (any, error) { return raw(a.o.Metrics.ServeHTTP), nil }
+
 // SetAccess replaces who may use the API, for requests that come from now on.
 func (a *API) SetAccess(to Access) { a.access.Store(&to) }
 
@@ -112,6 +116,9 @@ func (a *API) routes() {
 
 	a.mux.Handle("/api/v1/session", a.sessionMethods())
 	a.mux.Handle("/api/v1/events", a.authorized(a.dispatch(methods{"GET": a.events})))
+	if a.o.Metrics != nil {
+		a.mux.Handle("/metrics", a.authorized(a.dispatch(methods{"GET": a.metrics})))
+	}
 	guarded("/status", methods{"GET": a.status})
 	guarded("/calls", methods{"GET": a.listCalls, "POST": a.originate})
 	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})

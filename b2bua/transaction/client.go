@@ -153,6 +153,7 @@ func (t *clientTx) again() {
 			t.interval = t.l.o.Timers.T2
 		}
 		t.resend.set(t.l.o.Clock, t.interval, nil)
+		t.l.resent.Add(1)
 		t.saw(seenRequest(t.client.req).sent().again())
 		if err := t.flow.Write(t.out); err != nil {
 			t.finish(err)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -59,6 +60,8 @@ type Layer struct {
 	o         Options
 	transport *transport.Layer
 
+	resent atomic.Uint64
+
 	mu      sync.Mutex
 	servers map[serverKey]*serverTx
 	merged  map[mergeKey]*serverTx
@@ -97,6 +100,9 @@ func (l *Layer) Counts() (servers, clients int) {
 	defer l.mu.Unlock()
 	return len(l.servers), len(l.clients)
 }
+
+// Resent is how many messages were sent again so far for want of an answer.
+func (l *Layer) Resent() uint64 { return l.resent.Load() }
 
 // HandleMessage implements transport.Handler.
 func (l *Layer) HandleMessage(m *transport.Incoming) {

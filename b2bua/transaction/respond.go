@@ -25,6 +25,9 @@ func (t *serverTx) send(res *sip.Response, b []byte) error {
 	}
 	seen := seenResponse(res).sent()
 	seen.Again = again || bytes.Equal(b, t.last)
+	if seen.Again {
+		t.l.resent.Add(1)
+	}
 	if !again {
 		t.req, t.last, t.code, t.seq = nil, b, res.StatusCode, seen.Seq
 		if to := res.To(); to != nil && tag(to.Params) != "" {

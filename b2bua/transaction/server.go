@@ -125,6 +125,7 @@ func (t *serverTx) remind() {
 	var end func()
 	if t.state == completed {
 		// RFC 3261 §17.2.1: timer G.
+		t.l.resent.Add(1)
 		if err := t.reply.Write(t.last); err != nil {
 			end = t.end(err)
 		} else {

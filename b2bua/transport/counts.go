@@ -22,6 +22,7 @@ type Counts struct {
 
 type counters struct {
 	received, sent, bad, dropped, sendErrors, refused, panics atomic.Uint64
+	rx, tx                                                    tally
 }
 
 // Counts reads the counters.

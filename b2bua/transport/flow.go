@@ -105,6 +105,7 @@ func (f Flow) Write(b []byte) error {
 		return err
 	}
 	l.counts.sent.Add(1)
+	l.counts.tx.encoded(b)
 	if tap := l.tap.Load(); tap != nil {
 		(*tap)(Out, f, b)
 	}

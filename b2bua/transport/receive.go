@@ -33,6 +33,7 @@ func (l *Layer) receive(f Flow, b []byte) {
 
 func (l *Layer) deliver(m *Incoming) {
 	l.counts.received.Add(1)
+	l.counts.rx.message(m.Msg)
 	if m.Err != nil {
 		l.counts.bad.Add(1)
 		if l.quiet.allow() {

@@ -5,15 +5,17 @@ import (
 
 	"tandem/b2bua"
 	"tandem/b2bua/registrar"
+	"tandem/metrics"
 	"tandem/scripting"
 	"tandem/store"
 	"tandem/web"
 )
 
-// announced tells the feed of each record that is opened, updated and finished.
+// announced tells the feed of each record that is opened, updated and finished, and counts it.
 type announced struct {
 	b2bua.Journal
-	feed *web.Feed
+	feed    *web.Feed
+	metrics *metrics.Metrics
 }
 
 // callNews is an event "call": what a record says now.
@@ -34,6 +36,7 @@ func (a announced) Update(c *store.Call) {
 
 func (a announced) Finish(c *store.Call, legs []store.Leg, events []store.Event) {
 	a.Journal.Finish(c, legs, events)
+	a.metrics.Finished(c, legs)
 	a.feed.Publish("call", callNews{"ended", *c})
 }
 

@@ -21,6 +21,7 @@ import (
 	"tandem/b2bua/trunk"
 	"tandem/config"
 	"tandem/media"
+	"tandem/metrics"
 	"tandem/scripting"
 	"tandem/store"
 	"tandem/store/sqlite"
@@ -44,6 +45,7 @@ type server struct {
 	keeper      *keeper
 	api         *web.API
 	feed        *web.Feed // what happens, for who listens to the API
+	metrics     *metrics.Metrics
 	listener    net.Listener
 
 	log        *slog.Logger
@@ -60,6 +62,7 @@ type server struct {
 // open opens every part and begins to take calls. On an error nothing stays open.
 func open(ctx context.Context, cfg settings, read func() (settings, error), log *slog.Logger) (*server, error) {
 	s := &server{log: log, started: time.Now(), booted: cfg, read: read, feed: web.NewFeed(), httpFailed: make(chan error, 1)}
+	s.metrics = metrics.New(s.gauges)
 	s.current.Store(&cfg)
 	for _, part := range []func(context.Context, settings) error{
 		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openUsers, s.openTrunks, s.openSIP, s.serveHTTP, s.firstStart,
@@ -207,6 +210,7 @@ func (s *server) openScripts(ctx context.Context, cfg settings) error {
 	o.Shared, o.OnShared = kept, s.keeper.share
 	o.Log = s.log
 	o.OnReload = s.reloadTried
+	o.OnRan = func(d time.Duration) { s.metrics.Ran(d.Seconds()) }
 	e, err := scripting.New(o)
 	if err != nil {
 		return err
@@ -255,7 +259,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 	if !cfg.Store.Events {
 		journal = withoutEvents{s.store}
 	}
-	journal = announced{shown{journal, s.scripts}, s.feed}
+	journal = announced{shown{journal, s.scripts}, s.feed, s.metrics}
 	s.setPreferences(cfg.Users)
 	sip, err := b2bua.New(b2bua.Options{
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
@@ -279,7 +283,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Feed: s.feed, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Feed: s.feed, Metrics: s.metrics.Handler(), Log: s.log,
 	})
 	h := web.NewServer(s.api, s.log)
 	go func() {

@@ -28,6 +28,7 @@ const module = "tandem"
 var rooms = map[string][]string{
 	"clock":   {},
 	"config":  {},
+	"metrics": {"store"},
 	"scripts": {},
 	"store":   {},
 
@@ -85,7 +86,7 @@ var homes = map[string][]string{
 	"github.com/pion/srtp":         {"media"},
 	"github.com/pion/stun":         {"media"},
 	"github.com/pion/transport":    {"media"},
-	"github.com/prometheus":        {"web", "cmd/tandem"},
+	"github.com/prometheus":        {"metrics"},
 	"github.com/thesyncim/gopus":   {"media/codec", "media/soundfile"},
 	"github.com/yuin/gopher-lua":   {"scripting", "scripting/..."},
 	"github.com/zaf/g711":          {"media/codec"},
