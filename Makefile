@@ -66,6 +66,7 @@ bench-cdr: ## questions about 5 million call records beside plain SQL, and writi
 long: ## the tests that are cut short in `make test`, at full size
 	FLOOD=full $(GO) test -count=1 -timeout 5m -run '^TestFlood$$' -v ./cmd/tandem
 	MANY_CALLS=10000 $(GO) test -race -count=1 -timeout 30m -run '^TestManyCalls$$' -v ./b2bua
+	MANY_SPECS=1000 $(GO) test -count=1 -timeout 5m -run "^TestManySpecs$$" -v ./scripting/sim
 	KEYS=10000 $(GO) test -race -count=1 -timeout 10m -run '^TestTenThousandKeysByInfo$$' -v ./b2bua
 	KILLS=50 $(GO) test -race -tags interop -count=1 -timeout 20m -run '^TestKillUnderLoad$$' -v ./test/interop
 

@@ -37,6 +37,7 @@ type Options struct {
 	Clock            clock.Clock // nil: the system's
 	Log              *slog.Logger
 	Backend          Backend // nil: Epoll on Linux, else Sockets
+	NoDTLS           bool    // makes no certificate: keys go by SDP only
 }
 
 // Engine makes sessions and runs their workers.
@@ -80,8 +81,10 @@ func New(o Options) (*Engine, error) {
 	e.ground = newGround()
 	e.handshakes = make(chan struct{}, maxHandshakes)
 	var err error
-	if e.identity, err = newIdentity(e.epoch); err != nil {
-		return nil, err
+	if !o.NoDTLS {
+		if e.identity, err = newIdentity(e.epoch); err != nil {
+			return nil, err
+		}
 	}
 	if e.formats, err = formatsNamed(o.Codecs); err != nil {
 		return nil, err

@@ -14,6 +14,17 @@ type Memory struct {
 	conns map[netip.AddrPort]*memoryConn
 	next  uint16
 	tap   func(from, to netip.AddrPort, b []byte)
+	cut   map[netip.Addr]bool
+}
+
+// Cut loses every datagram from and to an address from now on.
+func (m *Memory) Cut(ip netip.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cut == nil {
+		m.cut = map[netip.Addr]bool{}
+	}
+	m.cut[ip] = true
 }
 
 // Tap shows every datagram that is sent from now on to f, which must not block, keep b or
@@ -61,10 +72,14 @@ func (m *Memory) pick(ip netip.Addr) netip.AddrPort {
 
 func (m *Memory) poller(c clock.Clock) (poller, error) { return newQueuePoller(c), nil }
 
-// find is the socket bound to the address, or to all addresses with that port.
-func (m *Memory) find(to netip.AddrPort) (c *memoryConn, tap func(from, to netip.AddrPort, b []byte)) {
+// find is the socket bound to the address, or to all addresses with that port; none when
+// either side is cut off.
+func (m *Memory) find(from, to netip.AddrPort) (c *memoryConn, tap func(from, to netip.AddrPort, b []byte)) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if len(m.cut) > 0 && (m.cut[from.Addr()] || m.cut[to.Addr()]) {
+		return nil, nil
+	}
 	if c := m.conns[to]; c != nil {
 		return c, m.tap
 	}
@@ -88,7 +103,7 @@ func (c *memoryConn) send(b []byte, to netip.AddrPort) error {
 	if from.Addr().IsUnspecified() {
 		from = netip.AddrPortFrom(loopback(from.Addr()), from.Port())
 	}
-	peer, tap := c.net.find(to)
+	peer, tap := c.net.find(from, to)
 	if tap != nil {
 		tap(from, to, b)
 	}

@@ -1,5 +1,7 @@
 package scripting
 
+import "strings"
+
 // Compiled are scripts that have been read, compiled and linted once, for engines that come
 // and go: those of simulated calls. What is edited on disk afterwards does not count.
 type Compiled struct {
@@ -34,4 +36,12 @@ func (c *Compiled) New(o Options) (*Engine, error) {
 	e.lastID, e.live = g.id, []*generation{g}
 	e.current.Store(g)
 	return e, nil
+}
+
+// Syntax tells what keeps a Lua text from being compiled, as a FileError; nil if nothing does.
+func Syntax(name, text string) error {
+	if _, _, err := compileText(text, name); err != nil {
+		return syntaxError(name, strings.Count(text, "\n")+1, err)
+	}
+	return nil
 }

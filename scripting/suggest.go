@@ -2,6 +2,10 @@ package scripting
 
 import "fmt"
 
+// Suggest ends a message about an unknown name with " (did you mean this?)", or with nothing
+// where none of the known ones is close.
+func Suggest(name string, known []string) string { return didYouMean(name, known) }
+
 // didYouMean ends a message about an unknown name with the known one closest to it.
 func didYouMean(name string, known []string) string {
 	best, least := "", len(name)/2+1

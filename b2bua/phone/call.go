@@ -222,5 +222,8 @@ func (c *Call) openMedia(codecs []string) error {
 		return err
 	}
 	c.session = s
+	if every := c.phone.o.Pulse; every > 0 {
+		c.phone.o.Clock.AfterFunc(every, func() { c.pulse(every, false) })
+	}
 	return nil
 }

@@ -44,6 +44,7 @@ type Options struct {
 	Expires        time.Duration // asked for when registering: 1 h
 	Codecs         []string      // the engine's
 	DTMF           media.DTMF    // how Press sends and Digits hears; INFO is the caller's to send
+	Pulse          time.Duration // between packets of silence once a call stands; without a pause
 
 	// Trace gets each message sent and received as a line of a ladder. It must not block.
 	Trace func(line string)

@@ -3,8 +3,11 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 
 	"tandem/b2bua/phone"
 	"tandem/store"
@@ -29,7 +32,10 @@ type call struct {
 }
 
 // callOptions say who calls whom.
-type callOptions struct{ to, from, user, trunk string }
+type callOptions struct {
+	to, from, user, trunk, display string
+	headers                        map[string]string
+}
 
 // newCall prepares a call.
 func (w *world) newCall(o callOptions) (*call, error) {
@@ -39,13 +45,17 @@ func (w *world) newCall(o callOptions) (*call, error) {
 	case o.user != "":
 		c.caller, err = w.user(o.user)
 	default:
-		c.caller, err = w.stranger(o.from, o.trunk)
+		c.caller, err = w.stranger(o.from, o.display, o.trunk)
 	}
 	if err != nil {
 		return nil, err
 	}
 	c.pending = append(c.pending, func() error {
-		call, err := c.caller.phone.Invite(w.ctx, "sip:"+o.to+"@"+serverAddr, phone.DialOptions{})
+		var more []sip.Header
+		for _, name := range slices.Sorted(maps.Keys(o.headers)) {
+			more = append(more, sip.NewHeader(name, o.headers[name]))
+		}
+		call, err := c.caller.phone.Invite(w.ctx, "sip:"+escape(o.to)+"@"+serverAddr, phone.DialOptions{Headers: more})
 		c.c = call
 		return err
 	})
@@ -77,36 +87,6 @@ func (c *call) how() string {
 		return fmt.Sprintf("the call ended with %d %s", e.Code, e.Reason)
 	}
 	return "the call was hung up by the " + map[string]string{"local": "caller", "remote": "server", "system": "network"}[e.By]
-}
-
-// hears waits until the caller hears the beginning of a prompt.
-func (c *call) hears(dir string, shipped fs.FS, name string) error {
-	sent, err := prompt(dir, shipped, name)
-	if err != nil {
-		return err
-	}
-	if err := c.act(); err != nil {
-		return err
-	}
-	for waited := time.Duration(0); ; waited += enough / 2 {
-		if s := c.c.Session(); s != nil {
-			// What was looked through half a second ago does not hold it as a whole.
-			heard, before := c.w.ears.since(s.LocalAddr(), c.ears, len(sent)+rate)
-			if end, ok := sounds(heard, sent); ok {
-				c.ears = before + end
-				return nil
-			}
-		}
-		switch {
-		case c.over():
-			return fmt.Errorf("%s was not heard: %s", name, c.how())
-		case waited >= hearLimit:
-			return fmt.Errorf("%s was not heard within %v", name, hearLimit)
-		}
-		if err := c.w.pass(enough / 2); err != nil {
-			return err
-		}
-	}
 }
 
 // press presses keys once the call is answered.
@@ -218,6 +198,7 @@ type callee struct {
 	party  *party
 	in     *phone.Call
 	target string
+	ears   int // samples that earlier sounds have ended at
 }
 
 // answers rings and answers after a while.

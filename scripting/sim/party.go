@@ -22,7 +22,7 @@ func (w *world) user(name string) (*party, error) {
 		return p, nil
 	}
 	w.users.add(name)
-	p, err := w.newPhone(name, address(1, len(w.phones)))
+	p, err := w.newPhone(name, "", address(1, len(w.phones)))
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (w *world) carrier(name string) (*party, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.newPhone(name, at)
+	p, err := w.newPhone(name, "", at)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (w *world) carrier(name string) (*party, error) {
 
 // stranger is a caller without an account: one who calls by a trunk, or from an address that
 // the server trusts.
-func (w *world) stranger(from, by string) (*party, error) {
+func (w *world) stranger(from, display, by string) (*party, error) {
 	w.callers++
 	at := address(3, w.callers)
 	if by != "" {
@@ -74,7 +74,7 @@ func (w *world) stranger(from, by string) (*party, error) {
 			at = netip.AddrPortFrom(ip, uint16(20_000+w.callers))
 		}
 	}
-	p, err := w.newPhone(from, at)
+	p, err := w.newPhone(from, display, at)
 	if err == nil {
 		w.phones[at.String()] = p
 	}
@@ -98,7 +98,7 @@ func (w *world) peer(target string) (*party, error) {
 	if port == 0 {
 		port = 5060
 	}
-	p, err := w.newPhone(u.User, netip.AddrPortFrom(ip, uint16(port)))
+	p, err := w.newPhone(u.User, "", netip.AddrPortFrom(ip, uint16(port)))
 	if err != nil {
 		return nil, err
 	}
@@ -129,3 +129,6 @@ func (w *world) dialled(target string) (*party, func(*phone.Call) bool, error) {
 func unescape(user string) string {
 	return strings.NewReplacer("%23", "#", "%2B", "+", "%2b", "+", "%2A", "*", "%2a", "*").Replace(user)
 }
+
+// escape writes a number as a URI may carry it.
+func escape(user string) string { return strings.ReplaceAll(user, "#", "%23") }

@@ -1,11 +1,15 @@
 package sim
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -33,18 +37,20 @@ func (f *file) simScripts(L *lua.LState) int {
 // replace makes a folder of the plugins, with links to the lib/ and prompts/ of the one that
 // they replace.
 func (r *running) replace(plugins map[string]string) error {
-	folder, err := os.MkdirTemp("", "tandem-spec-scripts-")
-	if err != nil {
+	was := r.options.scripts.Dir
+	folder := filepath.Join(r.options.stage.folder, "scripts-"+digest(was, plugins))
+	r.options.scripts.Dir = folder
+	err := os.Mkdir(folder, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another spec has brought the same
+	} else if err != nil {
 		return fmt.Errorf("sim.scripts: %w", err)
 	}
-	r.folders = append(r.folders, folder)
 	for name, text := range plugins {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("sim.scripts: %w", err)
 		}
 	}
-	was := r.options.scripts.Dir
-	r.options.scripts.Dir = folder
 	if was == "" {
 		return nil
 	}
@@ -61,4 +67,14 @@ func (r *running) replace(plugins map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// digest tells plugins from others.
+func digest(folder string, plugins map[string]string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", folder)
+	for _, name := range slices.Sorted(maps.Keys(plugins)) {
+		fmt.Fprintf(h, "%q%q", name, plugins[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }

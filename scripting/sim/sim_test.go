@@ -17,7 +17,7 @@ import (
 func runSpecs(t *testing.T, o Options) (Result, string) {
 	t.Helper()
 	var out strings.Builder
-	o.Out = &out
+	o.Out, o.Verbose = &out, true
 	o.Scripts.Emergency = []string{"112"}
 	r, err := Run(o)
 	if err != nil {
@@ -108,11 +108,11 @@ it("no files", function() expect(io):is(nil) expect(os):is(nil) expect(require):
 		"b_spec.lua:3: user:1002 was not dialled: the call ended with 480",
 		"b_spec.lua:4: expected 486, got 500", "50-main.lua:3: no luck",
 		"b_spec.lua:5: expected 200, got 500", "no sim.http answers GET https://api.example.com/x",
-		"b_spec.lua:6: main-menu was not heard within 30s", "joined with the caller",
-		"b_spec.lua:7: a call has no hear",
-		`b_spec.lua:8: unknown option "too"; there are to, from, user, trunk`,
+		"b_spec.lua:6: the caller did not hear main-menu within 30s", "joined with the caller",
+		"b_spec.lua:7: a call has no hear (did you mean hears?)", "7 | it(\"a misspelt method\"",
+		`b_spec.lua:8: unknown option "too"; there are to, from, user, trunk, display, headers`,
 		"b_spec.lua:9: the call did not last 5s: the call ended with 486",
-		"✓ a world that goes on", "✓ no files", "the file cannot be read",
+		"✓ a world that goes on", "✓ no files", "the file cannot be read", "c_spec.lua:1: syntax error",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output lacks %q", want)

@@ -4,99 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
-	"runtime"
-	"sort"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"tandem/scripting"
 )
 
-// Options say what Run runs. Scripts needs Dir or Shipped; Emergency and Settings hold
-// for every spec that does not say otherwise.
-type Options struct {
-	Scripts scripting.Options
-	Files   []string // spec files; none: all *_spec.lua of the folder's spec/
-	Out     io.Writer
-}
+const (
+	// specLimit is how long one spec may take, by the machine's clock.
+	specLimit = 2 * time.Minute
+	// loopLimit is how long it may go on without asking the simulation for anything.
+	loopLimit = 5 * time.Second
+)
 
-// Result is how many specs held.
-type Result struct{ Passed, Failed int }
-
-// specLimit is how long one spec may take, by the machine's clock.
-const specLimit = 5 * time.Minute
-
-// firstMoment is when a spec begins unless it says otherwise: a Monday, at noon.
-func firstMoment() time.Time { return time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC) }
-
-// Run runs specs one after the other, each in a world of its own, and prints how they went,
-// with "N passed, N failed" at the end. Nothing else in the process may be at work meanwhile.
-// Its error tells why there was nothing to run; a spec that fails is none.
-func Run(o Options) (Result, error) {
-	names := o.Files
-	specs := folderOf(o.Scripts)
-	if len(names) == 0 {
-		found, err := fs.Glob(specs, "spec/*_spec.lua")
-		if err != nil || len(found) == 0 {
-			return Result{}, errors.Join(errors.New("there are no specs: spec/*_spec.lua in the scripts folder"), err)
-		}
-		sort.Strings(found)
-		names = found
-	}
-	// One processor does: everybody waits for the clock most of the time, and waking another
-	// thread costs more than what it would do.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var total Result
-	for _, name := range names {
-		text, err := readSpec(specs, name, len(o.Files) > 0)
-		if err != nil {
-			return total, err
-		}
-		f := &file{o: o, name: path.Base(filepath.ToSlash(name)), out: o.Out}
-		f.run(text)
-		total.Passed += f.result.Passed
-		total.Failed += f.result.Failed
-	}
-	fmt.Fprintf(o.Out, "%d passed, %d failed\n", total.Passed, total.Failed)
-	return total, nil
-}
-
-// folderOf is where specs lie: in the user's folder, or among the shipped scripts.
-func folderOf(o scripting.Options) fs.FS {
-	if o.Dir != "" {
-		return os.DirFS(o.Dir)
-	}
-	return o.Shipped
-}
-
-// readSpec reads a file that was named, or one of the folder.
-func readSpec(specs fs.FS, name string, named bool) ([]byte, error) {
-	if named {
-		if b, err := os.ReadFile(name); err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return b, err
-		}
-	}
-	return fs.ReadFile(specs, strings.TrimPrefix(filepath.ToSlash(name), "./"))
-}
+var (
+	errLoop = fmt.Errorf("this has run for %v without a call or a wait: does the loop end?", loopLimit)
+	errLong = fmt.Errorf("the spec has run for %v", specLimit)
+)
 
 // file is one spec file while it runs.
 type file struct {
 	o      Options
+	stage  *stage
+	report reporter
 	name   string
-	out    io.Writer
+	lines  []string // its text
 	L      *lua.LState
-	result Result
 
 	root  *group
-	group *group   // that is being described
-	now   *running // the spec that runs; nil while the file is read
+	group *group      // that is being described
+	now   *running    // the spec that runs; nil while the file is read
+	loop  *time.Timer // ends a spec that does nothing but compute
 }
 
 // group is a describe.
@@ -111,6 +55,7 @@ type group struct {
 type item struct {
 	name  string
 	fn    *lua.LFunction
+	line  int
 	group *group
 }
 
@@ -118,57 +63,120 @@ type item struct {
 type running struct {
 	options options
 	world   *world
-	folders []string // made for it
+	steps   []moment
+	targets []string // that the spec names
+}
+
+// named notes the users and trunks that a spec's text names. They have phones from the
+// start: who is dialled second cannot be told from who is not there otherwise.
+func (r *running) named(p *lua.FunctionProto) {
+	if p == nil {
+		return
+	}
+	for _, c := range p.Constants {
+		target, _, _ := strings.Cut(c.String(), "/")
+		if kind, name, _ := strings.Cut(target, ":"); (kind == "user" || kind == "trunk") && isName(name) && !slices.Contains(r.targets, target) {
+			r.targets = append(r.targets, target)
+		}
+	}
+	for _, inner := range p.FunctionPrototypes {
+		r.named(inner)
+	}
+}
+
+// isName tells a name of a user or trunk from other text.
+func isName(s string) bool {
+	for _, c := range s {
+		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._+-", c) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // run reads the file and runs its specs.
-func (f *file) run(text []byte) {
-	fmt.Fprintln(f.out, f.name)
+func (f *file) run(text string) {
 	f.L = lua.NewState(lua.Options{SkipOpenLibs: true, IncludeGoStackTrace: false})
 	defer f.L.Close()
 	f.open()
 	f.root = &group{}
 	f.group = f.root
-	fn, err := f.L.Load(strings.NewReader(string(text)), f.name)
+	err := scripting.Syntax(f.name, text)
+	var fn *lua.LFunction
+	if err == nil {
+		fn, err = f.L.Load(strings.NewReader(text), f.name)
+	}
 	if err == nil {
 		f.L.Push(fn)
 		err = f.protected(0)
 	}
 	if err != nil {
-		f.result.Failed++
-		fmt.Fprintf(f.out, "  ✗ the file cannot be read\n    %s\n", plainError(err))
+		message, at := f.explain(err)
+		f.report.spec(SpecResult{File: f.name, Name: "the file cannot be read", Line: at, Error: message})
 		return
 	}
-	f.runGroup(f.root, "  ")
+	f.runGroup(f.root, nil)
 }
 
 // protected calls what was pushed, for a bounded time.
 func (f *file) protected(args int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), specLimit)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(f.o.Context)
+	defer cancel(nil)
+	f.loop = time.AfterFunc(loopLimit, func() { cancel(errLoop) })
+	defer f.loop.Stop()
+	defer time.AfterFunc(specLimit, func() { cancel(errLong) }).Stop()
 	f.L.SetContext(ctx)
 	defer f.L.RemoveContext()
-	return f.L.PCall(args, 0, nil)
+	err := f.L.PCall(args, 0, nil)
+	var ae *lua.ApiError
+	if cause := context.Cause(ctx); cause != nil && errors.As(err, &ae) {
+		// The machine says that its context has ended, and where it was.
+		ae.Object = lua.LString(strings.Replace(ae.Object.String(), ctx.Err().Error(), cause.Error(), 1))
+	}
+	return err
 }
 
-func (f *file) runGroup(g *group, indent string) {
+// waiting and thinking stand around what the simulation does for a spec.
+func (f *file) waiting() {
+	if f.loop != nil {
+		f.loop.Stop()
+	}
+}
+
+func (f *file) thinking() {
+	if f.loop != nil {
+		f.loop.Reset(loopLimit)
+	}
+}
+
+func (f *file) runGroup(g *group, names []string) {
 	for _, it := range g.items {
+		if f.o.Context.Err() != nil {
+			return
+		}
+		full := append(names[:len(names):len(names)], it.name)
 		if it.group != nil {
-			fmt.Fprintln(f.out, indent+it.name)
-			f.runGroup(it.group, indent+"  ")
+			f.runGroup(it.group, full)
 			continue
 		}
-		f.runSpec(g, it, indent)
+		name := strings.Join(full, ", ")
+		if f.o.Filter == "" || strings.Contains(strings.ToLower(name), strings.ToLower(f.o.Filter)) {
+			f.runSpec(g, it, name)
+		}
 	}
 }
 
 // runSpec runs one spec after the before_each functions of its groups, the outermost first.
-func (f *file) runSpec(g *group, it item, indent string) {
-	f.now = &running{options: options{at: firstMoment(), http: &fakes{}, scripts: f.o.Scripts}}
+func (f *file) runSpec(g *group, it item, name string) {
+	began := time.Now()
+	f.now = &running{options: options{interrupt: f.o.Context, stage: f.stage, at: firstMoment(), http: &fakes{}, scripts: f.o.Scripts}}
 	f.now.options.scripts.Settings = map[string]any{}
 	var steps []*lua.LFunction
 	for at := g; at != nil; at = at.parent {
 		steps = append(append([]*lua.LFunction{}, at.before...), steps...)
+	}
+	for _, fn := range append(steps, it.fn) {
+		f.now.named(fn.Proto)
 	}
 	var err error
 	for _, fn := range append(steps, it.fn) {
@@ -177,31 +185,59 @@ func (f *file) runSpec(g *group, it item, indent string) {
 			break
 		}
 	}
-	timeline := f.now.timeline()
-	err = errors.Join(err, f.now.close())
+	result := SpecResult{File: f.name, Name: name, Line: it.line, Passed: err == nil}
+	if err != nil {
+		result.Error, result.Line = f.explain(err)
+		if result.Line == 0 {
+			result.Line = it.line
+		}
+		result.Timeline = f.now.timeline()
+	}
+	if err := f.now.close(); err != nil {
+		result.Passed = false
+		result.Error = strings.TrimPrefix(result.Error+"\nafter the spec: "+err.Error(), "\n")
+	}
 	f.now = nil
-	if err == nil {
-		f.result.Passed++
-		fmt.Fprintln(f.out, indent+"✓ "+it.name)
-		return
-	}
-	f.result.Failed++
-	fmt.Fprintln(f.out, indent+"✗ "+it.name)
-	for line := range strings.SplitSeq(plainError(err), "\n") {
-		fmt.Fprintln(f.out, indent+"    "+line)
-	}
-	for _, line := range timeline {
-		fmt.Fprintln(f.out, indent+"    "+line)
-	}
+	result.Milliseconds = float64(time.Since(began).Microseconds()) / 1000
+	f.report.spec(result)
 }
 
-// plainError is what was raised, without a stack.
-func plainError(err error) string {
-	var ae *lua.ApiError
-	if errors.As(err, &ae) {
-		return ae.Object.String()
+// explain says what was raised, shows the line of the spec that raised it, and from which
+// lines of the spec that was called.
+func (f *file) explain(err error) (message string, line int) {
+	var fe scripting.FileError
+	if errors.As(err, &fe) {
+		return fe.Error() + f.excerpt(fe.Line), fe.Line
 	}
-	return err.Error()
+	var ae *lua.ApiError
+	if !errors.As(err, &ae) {
+		return err.Error(), 0
+	}
+	message = strings.TrimSpace(ae.Object.String())
+	if t, ok := ae.Object.(*lua.LTable); ok {
+		message = show(t)
+	}
+	place := regexp.MustCompile(regexp.QuoteMeta(f.name) + `:(\d+):`)
+	if m := place.FindStringSubmatch(message); m != nil {
+		line, _ = strconv.Atoi(m[1])
+	}
+	message += f.excerpt(line)
+	seen := map[string]bool{strconv.Itoa(line): true}
+	for _, m := range place.FindAllStringSubmatch(ae.StackTrace, -1) {
+		if n, _ := strconv.Atoi(m[1]); !seen[m[1]] {
+			seen[m[1]] = true
+			message += fmt.Sprintf("\ncalled in %s:%d%s", f.name, n, f.excerpt(n))
+		}
+	}
+	return message, line
+}
+
+// excerpt is a line of the spec.
+func (f *file) excerpt(line int) string {
+	if line < 1 || line > len(f.lines) {
+		return ""
+	}
+	return fmt.Sprintf("\n  %d | %s", line, strings.TrimSpace(f.lines[line-1]))
 }
 
 // start makes the spec's world when it first needs one.
@@ -209,12 +245,19 @@ func (r *running) start() (*world, error) {
 	if r.world != nil {
 		return r.world, nil
 	}
-	if err := r.makeFolder(); err != nil {
+	err := r.makeFolder()
+	if err != nil {
 		return nil, err
 	}
-	var err error
-	r.world, err = newWorld(r.options)
-	return r.world, err
+	if r.world, err = newWorld(r.options); err != nil {
+		return nil, err
+	}
+	for _, target := range r.targets {
+		if _, err := r.world.party(target); err != nil {
+			return nil, err
+		}
+	}
+	return r.world, nil
 }
 
 // makeFolder makes the place for what calls and scripts write.
@@ -222,53 +265,22 @@ func (r *running) makeFolder() error {
 	if r.options.folder != "" {
 		return nil
 	}
-	folder, err := os.MkdirTemp("", "tandem-spec-")
-	if err != nil {
-		return err
-	}
-	r.folders, r.options.folder = append(r.folders, folder), folder
-	return nil
-}
-
-// timeline is what happened in the calls so far, for a spec that fails.
-func (r *running) timeline() []string {
-	if r.world == nil {
-		return nil
-	}
-	return r.world.timeline()
-}
-
-func (r *running) close() error {
-	var err error
-	if r.world != nil {
-		err = r.world.close()
-	}
-	for _, folder := range r.folders {
-		err = errors.Join(err, os.RemoveAll(folder))
-	}
+	folder, err := r.options.stage.room()
+	r.options.folder = folder
 	return err
 }
 
-// timeline ends the calls that are left, so that they are complete, and lists their events.
-func (w *world) timeline() []string {
-	if err := w.run(time.Minute, func() error { return w.server.Close(w.ctx) }); err != nil {
-		return []string{"the calls do not end: " + err.Error()}
+// now is what time it is in the spec's world, also before there is one.
+func (r *running) now() time.Time {
+	if r.world == nil {
+		return r.options.at
 	}
-	w.records.mu.Lock()
-	defer w.records.mu.Unlock()
-	var lines []string
-	for _, id := range w.records.open {
-		rec, ok := w.records.finished[id]
-		if !ok {
-			continue
-		}
-		lines = append(lines, fmt.Sprintf("call to %s: %s %d", rec.Call.ToUser, rec.Call.State, rec.Call.SIPCode))
-		for _, e := range rec.Events {
-			lines = append(lines, fmt.Sprintf("  %8.3f  %-8s  %s", float64(e.AtMS-rec.Call.StartMS)/1000, e.Kind, e.Text))
-		}
-		if rec.Call.ScriptError != "" {
-			lines = append(lines, "  "+rec.Call.ScriptError)
-		}
+	return r.world.clock.Now()
+}
+
+func (r *running) close() error {
+	if r.world == nil {
+		return nil
 	}
-	return lines
+	return r.world.close()
 }

@@ -8,13 +8,13 @@ import (
 )
 
 // errRestless says that something in the process runs all the time.
-var errRestless = errors.New("the simulation does not come to rest: something runs without end")
+var errRestless = errors.New("the simulation does not come to rest: a script, or something it has begun, runs without end")
 
 const (
 	// quietReads is how many readings in a row must show that nothing runs: one alone may miss
 	// a goroutine that changes its processor while the queues are read.
 	quietReads = 3
-	restLimit  = 3 * time.Minute
+	restLimit  = 20 * time.Second
 	// stuckLimit is when a system call counts as one that never ends.
 	stuckLimit = 3 * time.Second
 )

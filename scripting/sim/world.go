@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -27,33 +28,49 @@ import (
 // trunks in 10.0.2.0, and callers who are trusted without being users in 10.0.3.0.
 const serverAddr = "10.0.0.1:5060"
 
+// pulse is how seldom simulated phones send silence: often enough for every time limit of media.
+const pulse = time.Second
+
+// mediaTimeout is that of a server without a configuration.
+const mediaTimeout = time.Minute
+
 // password is that of every simulated user.
 const password = "simulated"
 
 // options are what a world is made of.
 type options struct {
-	scripts scripting.Options // Dir, Shipped, Settings, CallCPU, Memory
-	at      time.Time
-	folder  string // for recordings
-	http    *fakes
+	interrupt context.Context // after its end nothing is waited for
+	stage     *stage
+	scripts   scripting.Options // Dir, Shipped, Settings, CallCPU, Memory
+	at        time.Time
+	folder    string // for recordings
+	http      *fakes
 
 	databases []string // that the spec has named, besides the scripts' own
 }
 
 // world is one server with whoever calls and is called.
 type world struct {
-	clock   *Clock
-	still   *stillness
-	net     *transport.Memory
-	media   *media.Engine
-	rtp     *media.Memory
-	layer   *transport.Layer
-	engine  *scripting.Engine
-	reg     *registrar.Registrar
-	trunks  *trunk.Set
-	server  *b2bua.Server
-	records *records
-	ears    ears
+	clock     *Clock
+	still     *stillness
+	net       *transport.Memory
+	media     *media.Engine
+	rtp       *media.Memory
+	layer     *transport.Layer
+	engine    *scripting.Engine
+	reg       *registrar.Registrar
+	trunks    *trunk.Set
+	server    *b2bua.Server
+	records   *records
+	ears      ears
+	began     time.Time
+	interrupt context.Context
+	restless  bool // something in it runs without end
+	stage     *stage
+
+	dir, folder string // of the scripts, and of what they write
+	shipped     fs.FS
+	gone        map[netip.Addr]bool // addresses that are off the network
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -66,19 +83,23 @@ type world struct {
 // newWorld starts a server. Its error tells what is wrong with the scripts.
 func newWorld(o options) (*world, error) {
 	w := &world{clock: NewClock(o.at), still: newStillness(), net: transport.NewMemory(), rtp: media.NewMemory(), records: &records{},
-		users: &users{known: map[string]auth.Credential{}}, phones: map[string]*party{}}
+		users: &users{known: map[string]auth.Credential{}}, phones: map[string]*party{},
+		began: o.at, interrupt: o.interrupt, stage: o.stage, dir: o.scripts.Dir, folder: o.folder, shipped: o.scripts.Shipped}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	so := o.scripts
 	so.Clock, so.Log, so.HTTP, so.Recordings, so.Watch = w.clock, log, o.http, o.folder, false
 	withDatabases(&so, o.folder, o.databases)
-	var err error
-	if w.engine, err = scripting.New(so); err != nil {
+	compiled, err := o.stage.compile(so)
+	if err != nil {
+		return nil, err
+	}
+	if w.engine, err = compiled.New(so); err != nil {
 		return nil, err
 	}
 	w.records.engine = w.engine
 	w.rtp.Tap(w.ears.packet)
-	if w.media, err = media.New(media.Options{Backend: w.rtp, Workers: 1, PortMin: 10000, PortMax: 30000, Clock: w.clock}); err != nil {
+	if w.media, err = media.New(media.Options{Backend: w.rtp, Workers: 1, PortMin: 10000, PortMax: 30000, NoDTLS: true, Clock: w.clock}); err != nil {
 		return nil, err
 	}
 	w.layer, err = transport.New(transport.Options{Network: w.net, Clock: w.clock, Log: log,
@@ -90,7 +111,7 @@ func newWorld(o options) (*world, error) {
 	w.trunks = trunk.New(trunk.Options{Transport: w.layer, Clock: w.clock, Log: log})
 	trusted := auth.NewACL([]auth.Rule{{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.3.0/24")}}})
 	w.server, err = b2bua.New(b2bua.Options{Transport: w.layer, Media: w.media, Handler: w.engine, Hooks: w.engine, Directory: w.users,
-		Registrar: w.reg, Trunks: w.trunks, Journal: w.records, ACL: trusted, Emergency: so.Emergency, Log: log, Clock: w.clock, Recordings: o.folder})
+		Registrar: w.reg, Trunks: w.trunks, Journal: w.records, ACL: trusted, Emergency: so.Emergency, Log: log, Clock: w.clock, Recordings: o.folder, MediaTimeout: mediaTimeout})
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +119,33 @@ func newWorld(o options) (*world, error) {
 	return w, w.still.wait()
 }
 
+// mostAtOnce is how often timers may run out within one moment: a script that sleeps for no
+// time at all in an endless loop would keep the clock where it is.
+const mostAtOnce = 100_000
+
 // until moves the clock until done, for at most limit; false when that was not enough.
 func (w *world) until(limit time.Duration, done func() bool) (bool, error) {
 	end := w.clock.Now().Add(limit)
+	at, turns := w.clock.Now(), 0
 	for {
 		if err := w.still.wait(); err != nil {
+			w.restless = true
 			return false, err
+		}
+		if now := w.clock.Now(); now.Equal(at) {
+			if turns++; turns > mostAtOnce {
+				w.restless = true
+				return false, errRestless
+			}
+		} else {
+			at, turns = now, 0
 		}
 		if done() {
 			return true, nil
+		}
+		if w.interrupt.Err() != nil {
+			w.restless = true // what is left is not waited for
+			return false, errInterrupted
 		}
 		if !w.clock.step(end) {
 			err := w.still.wait()
@@ -148,6 +187,9 @@ func (w *world) run(limit time.Duration, f func() error) error {
 
 // close ends all calls and everything else.
 func (w *world) close() error {
+	if w.restless {
+		return w.abandon()
+	}
 	err := w.run(time.Minute, func() error { return w.server.Close(w.ctx) })
 	w.cancel()
 	for _, p := range w.phones {
@@ -159,6 +201,29 @@ func (w *world) close() error {
 		w.reg.Close()
 		return errors.Join(w.layer.Close(), w.media.Close())
 	}))
+}
+
+// abandon ends a world in which something runs without end: time goes by however busy it is,
+// so that the server cuts off its scripts.
+func (w *world) abandon() error {
+	w.cancel()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		w.server.Close(w.ctx)
+		w.engine.Close()
+		w.media.Close()
+		w.layer.Close()
+	}()
+	for began := time.Now(); time.Since(began) < restLimit; {
+		select {
+		case <-closed:
+			return nil
+		case <-time.After(time.Millisecond):
+			w.clock.step(w.clock.Now().Add(time.Second))
+		}
+	}
+	return errRestless
 }
 
 // users are those that a spec has named; each has the same password.
@@ -221,6 +286,7 @@ func (r *records) bySIP(callID string) (store.Record, bool) {
 // party is somebody whom scripts can dial, and who may call.
 type party struct {
 	phone   *phone.Phone
+	at      netip.AddrPort
 	waiting []*phone.Call // that nobody has asked about
 	reports reports
 }
@@ -246,10 +312,10 @@ func (p *party) take(fits func(*phone.Call) bool) *phone.Call {
 }
 
 // newPhone makes a phone at an address.
-func (w *world) newPhone(user string, at netip.AddrPort) (*party, error) {
-	p := &party{}
+func (w *world) newPhone(user, display string, at netip.AddrPort) (*party, error) {
+	p := &party{at: at}
 	var err error
-	p.phone, err = phone.New(phone.Options{OnRequest: p.reports.notified, Network: w.net, Media: w.media, Clock: w.clock, User: user, Password: password, Codecs: []string{"pcmu"},
+	p.phone, err = phone.New(phone.Options{OnRequest: p.reports.notified, Network: w.net, Media: w.media, Clock: w.clock, User: user, Display: display, Password: password, Codecs: []string{"pcmu"}, Pulse: pulse,
 		Listen: []transport.Endpoint{{Proto: transport.UDP, Addr: at}}, Server: "sip:" + serverAddr})
 	if err != nil {
 		return nil, fmt.Errorf("simulated phone: %w", err)
