@@ -52,6 +52,7 @@ func (m *mailbox) adopt(l *Leg, c *Call, e event) bool {
 func (c *Call) surrender(l *Leg) {
 	l.stopPlaying()
 	l.heldMusic = false
+	c.leaveSupervisor(l)
 	c.interrupt(l, ErrMoved)
 	i := slices.Index(c.legs, l)
 	if i < 0 {

@@ -120,6 +120,7 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 	}
 	c.note(l.name(), "media", "joined with the caller")
 	c.joined = j
+	c.seatAll()
 	o.leg = l
 	o.stop = func() { c.part(j) }
 	o.result = func(error) any {
@@ -138,7 +139,9 @@ func (c *Call) connect(a, b *Leg) {
 	if a.media == nil || b.media == nil {
 		return
 	}
-	if err := media.Bridge(a.media, b.media); err != nil {
+	if c.supervision != nil {
+		c.mixIn(a, b)
+	} else if err := media.Bridge(a.media, b.media); err != nil {
 		c.log.Error("media of the two legs not joined", "err", err)
 	}
 	if a.keepLines(b) {
@@ -183,6 +186,7 @@ func (c *Call) part(j *joined) {
 	}
 	if !j.leg.direct {
 		media.Unbridge(c.caller.media, j.leg.media)
+		c.leaveSupervisor(j.leg)
 	}
 	if j.leg.state != legEnded {
 		if j.leg.by == "" {

@@ -93,6 +93,7 @@ type Call struct {
 	outcome      State  // of an origination that nobody has answered
 	limit        clock.Timer
 	parked       *parked         // the slot that the caller waits in
+	supervision  *supervision    // nil: nobody hears it but its two sides
 	departs      func(to string) // ends the wait of a caller whom call to takes over
 }
 
@@ -330,6 +331,7 @@ func (c *Call) callerEnded() {
 		c.limit.Stop()
 	}
 	close(c.done)
+	c.endSupervision()
 	for _, l := range c.legs {
 		if l != c.caller && !c.transferring(l) {
 			l.hangup(0)

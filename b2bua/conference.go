@@ -176,6 +176,7 @@ func (c *Call) sit(room string, s *seat, o ConferenceOptions) error {
 	l := c.first.now()
 	l.free()
 	l.stopPlaying()
+	c.endSupervision()
 	if err := conf.mix.Join(s.session, media.JoinOptions{Muted: o.Muted}); err != nil {
 		c.server.conferences.leave(room, s)
 		return fmt.Errorf("conference %s: %w", room, err)
@@ -273,6 +274,18 @@ func (r *conferences) empty(conf *conference) {
 // expel ends a member's time in the room; its script goes on.
 func (s *seat) expel(by Side) bool {
 	return s.call.box.post(do(func(c *Call) { c.finish(s.op, by, nil) }))
+}
+
+// has tells whether a call is in any room.
+func (r *conferences) has(c *Call) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, conf := range r.rooms {
+		if slices.ContainsFunc(conf.seats, func(s *seat) bool { return s.call == c }) {
+			return true
+		}
+	}
+	return false
 }
 
 // seat finds a member by the id of its call.

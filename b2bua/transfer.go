@@ -120,6 +120,7 @@ func (t *transfer) part() {
 	p.free()
 	if p.media != nil && by.media != nil {
 		media.Unbridge(p.media, by.media)
+		t.c.leaveSupervisor(by)
 	}
 	if p.carried != sdp.SendRecv {
 		p.carry(sdp.SendRecv)
@@ -214,6 +215,7 @@ func (t *transfer) complete(n *Leg) {
 		c.take(n)
 		j.leg, j.op.leg = n, n
 		c.connect(p, n)
+		c.seatAll()
 	default:
 		t.branchOff(n)
 	}

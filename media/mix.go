@@ -63,6 +63,7 @@ func (e *Engine) NewMix(o MixOptions) (*Mix, error) {
 // JoinOptions of Mix.Join.
 type JoinOptions struct {
 	Muted bool
+	Only  *Session // who alone hears it; nil: everybody
 }
 
 // Join brings a session into the conference; it leaves its bridge and any other conference.

@@ -19,7 +19,10 @@ type mixer struct {
 	due     time.Time
 	closed  bool
 
+	whispers int // members whom one hears alone
+
 	sum    []int32
+	aside  []int32  // with what is whispered to one
 	mixed  []int16  // for one listener
 	mouths []*mouth // one a codec, for those who listen
 	said   [][]byte // by them in this frame
@@ -31,7 +34,7 @@ type mixer struct {
 
 func newMixer(x *Mix, rate pcmRate) *mixer {
 	n := rate.frame()
-	r := &mixer{mix: x, rate: rate, sum: make([]int32, n), mixed: make([]int16, n),
+	r := &mixer{mix: x, rate: rate, sum: make([]int32, n), aside: make([]int32, n), mixed: make([]int16, n),
 		mouths: make([]*mouth, len(formats)), said: make([][]byte, len(formats)), sound: make([]byte, 2*n), played: make([]int16, n)}
 	r.timer = timer{run: func(*stream) { r.tick() }}
 	return r
@@ -72,7 +75,7 @@ func (r *mixer) tick() {
 func (r *mixer) frame() {
 	clear(r.sum)
 	for _, p := range r.members {
-		if p.take(); p.own != nil {
+		if p.take(); p.own != nil && p.only == nil {
 			codec.Accumulate(r.sum, p.own)
 		}
 	}
@@ -100,19 +103,40 @@ func (r *mixer) send(p *member) {
 		return
 	}
 	f := m.p.format
-	if p.own == nil && m.p.frameMs == int(frameTime/time.Millisecond) {
+	sum, own := r.heardBy(p)
+	if own == nil && &sum[0] == &r.sum[0] && m.p.frameMs == int(frameTime/time.Millisecond) {
 		if r.said[f.index] == nil {
 			r.said[f.index] = r.speakToAll(f)
 		}
 		m.sendFrame(fromVoice, copy(m.worker.tx[rtp.HeaderSize:], r.said[f.index]))
 		return
 	}
-	codec.MixMinus(r.mixed, r.sum, p.own)
+	codec.MixMinus(r.mixed, sum, own)
 	p.mouth.tune(f)
 	p.mouth.take(r.mixed)
 	for p.mouth.full(m) {
 		p.mouth.say(m, fromVoice)
 	}
+}
+
+// heardBy is the sum for one member, and its own part in that: what is whispered to it comes
+// on top, what it whispers itself is not in.
+func (r *mixer) heardBy(p *member) (sum []int32, own []int16) {
+	sum = r.sum
+	if p.only == nil {
+		own = p.own
+	}
+	if r.whispers == 0 {
+		return sum, own
+	}
+	for _, o := range r.members {
+		if o.own != nil && o.only == p.stream.session {
+			copy(r.aside, sum)
+			sum = r.aside
+			codec.Accumulate(sum, o.own)
+		}
+	}
+	return sum, own
 }
 
 // speakToAll encodes the sum for all who listen by one codec.
@@ -134,6 +158,9 @@ func (r *mixer) join(m *stream, o JoinOptions) {
 	p := newMember(r, m)
 	m.member = p
 	r.members = append(r.members, p)
+	if p.only = o.Only; p.only != nil {
+		r.whispers++
+	}
 	p.mute(o.Muted)
 	r.wind()
 }
@@ -142,6 +169,9 @@ func (r *mixer) join(m *stream, o JoinOptions) {
 func (r *mixer) drop(p *member) {
 	for i, have := range r.members {
 		if have == p {
+			if p.only != nil {
+				r.whispers--
+			}
 			r.members = append(r.members[:i], r.members[i+1:]...)
 			return
 		}

@@ -22,6 +22,7 @@ type member struct {
 	mixer  *mixer
 	stream *stream
 	muted  bool
+	only   *Session // who alone hears it; nil: everybody
 
 	// What is listened to at a lower rate than the mix has is brought up to it only while
 	// it is heard: most are silent most of the time.

@@ -31,7 +31,7 @@ func liveCallClass() class {
 			{"number", "string", "what was dialled"}, {"user", "string?", "the authenticated user"}, {"trunk", "string?", ""}, {"source", "CallSource", ""},
 			{"state", `"new"|"ringing"|"answered"|"ended"`, ""}, {"started", "number", "as time.now() counts"}, {"answered", "number?", "as time.now() counts"}},
 		methods: append([]function{{name: "hangup", returns: okOrReason(), doc: "Ends the call: true, or nil and \"hangup\" when it has ended by itself.", example: `calls.list()[1]:hangup()`, run: liveHangup}},
-			notBuilt("play", "listen", "whisper")...)}
+			superviseMethods()...)}
 }
 
 // liveCallMeta is the metatable of a LiveCall.
@@ -84,19 +84,22 @@ func (s *state) briefly(L *lua.LState, name string, fn func(context.Context)) {
 }
 
 func liveHangup(s *state, L *lua.LState) int {
-	t, ok := L.Get(1).(*lua.LTable)
-	id, isString := lua.LValue(lua.LNil), false
-	if ok {
-		id = t.RawGetString("id")
-		_, isString = id.(lua.LString)
-	}
-	if !isString {
-		L.RaiseError("call:hangup: call it with a colon on what calls.list or calls.get returned")
-	}
-	if srv := s.engine.server.Load(); srv == nil || !srv.HangupCall(id.String()) {
+	id := method(L, "call:hangup").liveID()
+	if srv := s.engine.server.Load(); srv == nil || !srv.HangupCall(id) {
 		return failed(L, "hangup")
 	}
 	return push(L, lua.LTrue)
+}
+
+// liveID is the id of the call that a method was called on.
+func (a arguments) liveID() string {
+	if t, ok := a.L.Get(1).(*lua.LTable); ok {
+		if id, ok := t.RawGetString("id").(lua.LString); ok {
+			return string(id)
+		}
+	}
+	a.fail("call it with a colon on what calls.list or calls.get returned")
+	return ""
 }
 
 func liveCallTable(c b2bua.Snapshot) *lua.LTable {

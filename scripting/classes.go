@@ -23,6 +23,7 @@ func classes() []class {
 		conferenceOptions(), conferenceResult(), conferenceMember(),
 		parkOptions(), parkResult(), parkedCall(),
 		queueOptions(), queueResult(), queueInfo(), queueCaller(), queueAgent(),
+		superviseOptions(), superviseResult(), livePlayOptions(),
 		registrationClass(), credentialClass(), messageClass(), recordClass(),
 	}
 }

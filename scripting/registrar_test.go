@@ -109,7 +109,7 @@ func TestCalls(t *testing.T) {
 		local other = all[2]
 		log.info(table.concat({ #all, all[1].id == call.id and "me" or "?", other.number, other.state, other.from.user, tostring(other.user), other.source.transport, time.now() - other.answered }, " "))
 		log.info(tostring(calls.get("nothing")) .. " " .. calls.get(other.id).id:len())
-		log.info(tostring(other:hangup()) .. " " .. tostring(select(2, pcall(other.listen, other))))
+		log.info(tostring(other:hangup()) .. " " .. tostring(select(3, pcall(other.play, other, "nowhere"))))
 		call:sleep(1)
 		log.info(#calls.list() .. " " .. tostring(select(2, other:hangup())))
 		call:reject(486)
@@ -126,7 +126,7 @@ func TestCalls(t *testing.T) {
 				t.Errorf("%+v", r.Call)
 			}
 		}
-		for _, want := range []string{"2 me wait answered alice nil udp 4\nnil ", "\ntrue ", "call:listen is not built yet\n1 hangup"} {
+		for _, want := range []string{"2 me wait answered alice nil udp 4\nnil ", "\ntrue ", "not found\n1 hangup"} {
 			if got := records["look"]; !strings.Contains(got, want) {
 				t.Errorf("%q; want %q in it", got, want)
 			}

@@ -653,17 +653,43 @@ local LiveCall = {}
 ---@return string? reason why not, such as "hangup"
 function LiveCall:hangup() end
 
----Not built yet: it raises an error that says so.
----@param ... any
-function LiveCall:play(...) end
+---Lets the caller of this script hear both sides of that call, unheard, until either call ends. Prompts that the call's own script plays are not heard.
+---```lua
+---local other = calls.get(call:header("X-Call") or "")
+---if other then other:listen{ keys = true } end
+---```
+---@param options? SuperviseOptions
+---@return SuperviseResult? result when either call has ended; or nil
+---@return string? reason why not, such as "hangup" when it has ended
+function LiveCall:listen(options) end
 
----Not built yet: it raises an error that says so.
----@param ... any
-function LiveCall:listen(...) end
+---As listen, and the supervisor is heard by one side: the callee, or to = "caller".
+---```lua
+---calls.list()[1]:whisper()
+---```
+---@param options? SuperviseOptions
+---@return SuperviseResult? result when either call has ended; or nil
+---@return string? reason why not, such as "hangup" when it has ended
+function LiveCall:whisper(options) end
 
----Not built yet: it raises an error that says so.
----@param ... any
-function LiveCall:whisper(...) end
+---As listen, and the supervisor is heard by both.
+---```lua
+---calls.list()[1]:barge()
+---```
+---@param options? SuperviseOptions
+---@return SuperviseResult? result when either call has ended; or nil
+---@return string? reason why not, such as "hangup" when it has ended
+function LiveCall:barge(options) end
+
+---Plays a sound to one side of that call or to both, who do not hear each other meanwhile, and returns when it has ended. A call that is hearing something else is left alone.
+---```lua
+---calls.list()[1]:play("tone:1400/200", { to = "callee" })
+---```
+---@param source Source
+---@param options? LivePlayOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function LiveCall:play(source, options) end
 
 ---Options of call:conference.
 ---@class ConferenceOptions
@@ -775,6 +801,20 @@ function LiveCall:whisper(...) end
 ---@field joined boolean by queue.join
 ---@field answered integer calls of all queues
 ---@field missed integer likewise
+
+---Options of listen, whisper and barge.
+---@class SuperviseOptions
+---@field to? "callee"|"caller" who hears a whisper, the callee by default: the agent, where a queue has joined the two
+---@field keys? boolean the supervisor's keys change what they do: 1 listens, 2 whispers, 3 barges in; false by default
+
+---How listening to another call went.
+---@class SuperviseResult
+---@field by "caller"|"callee"|"script"|"system" who ended it: caller is the supervisor, callee means that the call that was heard has ended
+---@field seconds number that it lasted
+
+---Options of a LiveCall's play.
+---@class LivePlayOptions
+---@field to? "both"|"caller"|"callee" who hears it, both by default
 
 ---A REGISTER, as `on_register` gets it.
 ---@class Registration
