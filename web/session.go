@@ -140,16 +140,3 @@ func (a *API) withCookie(value string, end time.Time, body Session) raw {
 		a.reply(w, r, http.StatusOK, body)
 	}
 }
-
-// sessionMethods: opening and closing one needs no role, asking for it does.
-func (a *API) sessionMethods() http.Handler {
-	ask := a.authorized(a.dispatch(methods{"GET": a.showSession}))
-	others := a.dispatch(methods{"GET": nil, "POST": a.openSession, "DELETE": a.closeSession})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
-			ask.ServeHTTP(w, r)
-			return
-		}
-		others.ServeHTTP(w, r)
-	})
-}

@@ -24,6 +24,7 @@ type Options struct {
 	Records       Records
 	Feed          *Feed        // of GET /events; nil: nothing ever happens
 	Metrics       http.Handler // of GET /metrics; nil: there is none
+	Version       string       // of the server, for the document
 	Log           *slog.Logger
 }
 
@@ -106,36 +107,6 @@ func (a *API) metrics(*http.Request) (any, error) { return raw(a.o.Metrics.Serve
 
 // SetAccess replaces who may use the API, for requests that come from now on.
 func (a *API) SetAccess(to Access) { a.access.Store(&to) }
-
-func (a *API) routes() {
-	open := func(path string, m methods) { a.mux.Handle(path, a.dispatch(m)) }
-	guarded := func(path string, m methods) { a.mux.Handle("/api/v1"+path, a.authorized(a.dispatch(m))) }
-
-	open("/healthz", methods{"GET": a.healthz})
-	open("/readyz", methods{"GET": a.readyz})
-
-	a.mux.Handle("/api/v1/session", a.sessionMethods())
-	a.mux.Handle("/api/v1/events", a.authorized(a.dispatch(methods{"GET": a.events})))
-	if a.o.Metrics != nil {
-		a.mux.Handle("/metrics", a.authorized(a.dispatch(methods{"GET": a.metrics})))
-	}
-	guarded("/status", methods{"GET": a.status})
-	guarded("/calls", methods{"GET": a.listCalls, "POST": a.originate})
-	guarded("/calls/{id}", methods{"GET": a.showCall, "DELETE": a.hangupCall})
-	guarded("/calls/{id}/transfer", methods{"POST": a.transferCall})
-	guarded("/scripts", methods{"GET": a.scripts})
-	guarded("/scripts/reload", methods{"POST": a.reload})
-	guarded("/registrations", methods{"GET": a.registrations})
-	guarded("/bans", methods{"GET": a.listBans})
-	guarded("/bans/{source}", methods{"DELETE": a.liftBan})
-	guarded("/trunks", methods{"GET": a.trunks})
-	guarded("/cdrs", methods{"GET": a.listRecords})
-	guarded("/cdrs/stats", methods{"GET": a.recordStats})
-	guarded("/cdrs/{id}", methods{"GET": a.showRecord})
-
-	guarded("/", nil)
-	open("/", nil)
-}
 
 // ServeHTTP guards and answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
