@@ -31,6 +31,7 @@ type Options struct {
 	Log        *slog.Logger
 	Database   string                     // the file of the scripts' own database; "": there is none
 	Databases  map[string]database.Source // for db.named
+	Records    Records                    // for cdr.find; nil: there are none
 	Shared     []SharedValue              // kept from the time before
 	OnShared   func(SharedValue)          // a value to keep over a restart has changed; must not block
 	Emergency  []string                   // numbers that on_dial is not asked about

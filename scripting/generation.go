@@ -18,6 +18,7 @@ type generation struct {
 	again   int64                // the generation of which this is the return, or 0
 	asks    map[string][]*script // the plugins that have a handler, in their order
 	calls   atomic.Int64         // in progress on it
+	tables  csvTables            // that its scripts have read
 }
 
 // handlerNames are the functions that a plugin's table may hold.

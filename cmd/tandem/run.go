@@ -207,7 +207,7 @@ func (s *server) openScripts(ctx context.Context, cfg settings) error {
 	if err != nil {
 		return err
 	}
-	o.Shared, o.OnShared = kept, s.keeper.share
+	o.Shared, o.OnShared, o.Records = kept, s.keeper.share, s.store
 	o.Log = s.log
 	o.OnReload = s.reloadTried
 	o.OnRan = func(d time.Duration) { s.metrics.Ran(d.Seconds()) }
