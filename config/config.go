@@ -19,6 +19,7 @@ type Config struct {
 	HTTP    HTTP          `toml:"http"`
 	Scripts Scripts       `toml:"scripts"`
 	DB      map[string]DB `toml:"db" reload:"live"`
+	Mail    Mail          `toml:"mail"`
 	Limits  Limits        `toml:"limits"`
 	ACL     []ACL         `toml:"acl" reload:"live"`
 	Users   []User        `toml:"user" reload:"live"`
@@ -107,6 +108,18 @@ type DB struct {
 	Connections int      `toml:"connections" reload:"live"` // at once; 0: 8
 }
 
+// Mail is the server that takes what scripts send with mail.send.
+type Mail struct {
+	Host     string   `toml:"host" reload:"live"` // "": none
+	Port     int      `toml:"port" reload:"live"` // 0: 587, 465 with tls "on", 25 with "off"
+	Username string   `toml:"username" reload:"live"`
+	Password Secret   `toml:"password" reload:"live"`
+	From     string   `toml:"from" reload:"live"`
+	TLS      string   `toml:"tls" reload:"live"`    // starttls, on, off
+	TLSCA    Path     `toml:"tls_ca" reload:"live"` // authorities to believe instead of the system's
+	Timeout  Duration `toml:"timeout" reload:"live"`
+}
+
 // Limits bounds what is taken on; 0 is no limit.
 type Limits struct {
 	Calls          int       `toml:"calls" reload:"live"`
@@ -164,6 +177,7 @@ func Default() *Config {
 			Dir: "scripts", Watch: true,
 			CallCPU: Duration(2 * time.Second), Memory: 64 << 20,
 		},
+		Mail: Mail{TLS: "starttls", Timeout: Duration(30 * time.Second)},
 		Limits: Limits{
 			Calls: 5000, CallsPerSecond: 500,
 			Emergency: []string{"112", "911", "999"},

@@ -22,6 +22,9 @@ func (c *Config) CheckFiles() error {
 	if ca := p.read("sip.tls_ca", c.SIP.TLSCA); ca != nil && !x509.NewCertPool().AppendCertsFromPEM(ca) {
 		p.addf("sip.tls_ca", "%s holds no certificate", c.SIP.TLSCA)
 	}
+	if ca := p.read("mail.tls_ca", c.Mail.TLSCA); ca != nil && !x509.NewCertPool().AppendCertsFromPEM(ca) {
+		p.addf("mail.tls_ca", "%s holds no certificate", c.Mail.TLSCA)
+	}
 	return p.err()
 }
 

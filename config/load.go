@@ -71,7 +71,7 @@ func (c *Config) Validate() error {
 
 // resolve makes the paths count from the file's folder.
 func (c *Config) resolve(dir string) {
-	for _, p := range []*Path{&c.Server.Data, &c.SIP.TLSCert, &c.SIP.TLSKey, &c.SIP.TLSCA, &c.Scripts.Dir} {
+	for _, p := range []*Path{&c.Server.Data, &c.SIP.TLSCert, &c.SIP.TLSKey, &c.SIP.TLSCA, &c.Scripts.Dir, &c.Mail.TLSCA} {
 		if *p != "" && !filepath.IsAbs(string(*p)) {
 			*p = Path(filepath.Join(dir, string(*p)))
 		}

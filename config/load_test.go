@@ -93,6 +93,10 @@ func TestMistakes(t *testing.T) {
 		{"user's digest", "[[user]]\nname='1'\npassword='x'\ndigest=[]\n", "t.toml:4: user.digest: is empty"},
 		{"db", "[db.crm]\nurl='mysql:x'\ntimeout='1h'\nconnections=-1\n", "t.toml:2: db.crm.url: want \"sqlite:PATH\" or \"postgres://user:password@host/name\"\n" +
 			"t.toml:3: db.crm.timeout: 1h is too long: at most \"5m\"\nt.toml:4: db.crm.connections: must be from 1 to 1000"},
+		{"mail", "[mail]\nhost='a:25'\ntls='ssl'\nfrom='x'\nusername='u'\n", "t.toml:1: mail: username and password go together\n" +
+			"t.toml:2: mail.host: \"a:25\" is not a host name (its port is mail.port)\n" +
+			"t.toml:3: mail.tls: \"ssl\" is not known: one of starttls, on, off\n" +
+			"t.toml:4: mail.from: \"x\" is not a mail address: write it as \"Switch <switch@example.com>\""},
 		{"db no path", "[db.crm]\nurl='sqlite:'\n", `t.toml:2: db.crm.url: "sqlite:" needs a path, as in "sqlite:crm.db"`},
 		{"tls without a certificate", "[sip]\nlisten=['udp://0.0.0.0:5060',\n'tls://0.0.0.0:5061']\n", "t.toml:3: sip.listen: tls://0.0.0.0:5061 needs tls_cert and tls_key"},
 		{"certificate without its key", "[sip]\ntls_cert='a'\n", "t.toml:1: sip: tls_cert and tls_key go together"},

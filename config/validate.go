@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/mail"
 	"path"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ func (c *Config) validate(p *problems) {
 	c.Media.validate(p)
 	c.HTTP.validate(p)
 	c.Scripts.validate(p)
+	c.Mail.validate(p)
 	c.Limits.validate(p)
 	for i, a := range c.ACL {
 		if len(a.Allow)+len(a.Deny) == 0 {
@@ -117,6 +119,27 @@ func (s *Scripts) validate(p *problems) {
 	}
 	if s.Memory < 1<<20 {
 		p.addf("scripts.memory", `must be "1MB" or more`)
+	}
+}
+
+func (m *Mail) validate(p *problems) {
+	if m.Host != "" && !isHostname(m.Host) && (&Addr{}).UnmarshalText([]byte(m.Host)) != nil {
+		p.addf("mail.host", "%q is not a host name (its port is mail.port)", m.Host)
+	}
+	if m.Port < 0 || m.Port > 65535 {
+		p.addf("mail.port", "must be from 1 to 65535")
+	}
+	oneOf(p, "mail.tls", []string{m.TLS}, "starttls", "on", "off")
+	if m.From != "" {
+		if _, err := mail.ParseAddress(m.From); err != nil {
+			p.addf("mail.from", `%q is not a mail address: write it as "Switch <switch@example.com>"`, m.From)
+		}
+	}
+	if (m.Username == "") != (m.Password == "") {
+		p.addf("mail", "username and password go together")
+	}
+	if m.Timeout.Std() < time.Second || m.Timeout.Std() > 5*time.Minute {
+		p.addf("mail.timeout", `must be from "1s" to "5m"`)
 	}
 }
 

@@ -91,16 +91,20 @@ func (a arguments) table(n int, what string) *lua.LTable {
 // options reads a table of options; keys that c does not know are errors. Without a table
 // every option takes its default.
 func (a arguments) options(n int, c class) options {
-	o := options{a: a, of: c}
 	v := a.at(n)
 	if v == lua.LNil {
-		return o
+		return options{a: a, of: c}
 	}
 	t, ok := v.(*lua.LTable)
 	if !ok {
 		a.wrong("options", "a table", v)
 	}
-	o.t = t
+	return a.optionsOf(t, c)
+}
+
+// optionsOf reads a table of options that is part of another.
+func (a arguments) optionsOf(t *lua.LTable, c class) options {
+	o := options{a: a, of: c, t: t}
 	known := c.fieldNames()
 	t.ForEach(func(k, _ lua.LValue) {
 		if s, ok := k.(lua.LString); !ok || !slices.Contains(known, string(s)) {

@@ -32,6 +32,7 @@ type Options struct {
 	Database   string                     // the file of the scripts' own database; "": there is none
 	Databases  map[string]database.Source // for db.named
 	Records    Records                    // for cdr.find; nil: there are none
+	Mail       Mailer                     // takes what mail.send sends; nil: nobody
 	Shared     []SharedValue              // kept from the time before
 	OnShared   func(SharedValue)          // a value to keep over a restart has changed; must not block
 	Emergency  []string                   // numbers that on_dial is not asked about
@@ -66,6 +67,7 @@ type Engine struct {
 	server   atomic.Pointer[b2bua.Server]
 	early    early
 
+	mailer    atomic.Pointer[Mailer]
 	emergency atomic.Pointer[[]string]
 
 	ctx    context.Context // ends with Close
@@ -127,6 +129,7 @@ func engineOf(o Options, b base) *Engine {
 	e := &Engine{o: o, base: b, shared: newSharedValues(o.Clock), regexps: newRegexpCache(), guard: newMemoryGuard(o.Memory),
 		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.SetMail(o.Mail)
 	e.shared.restore(o.Shared)
 	e.shared.changed = o.OnShared
 	e.dbs.open(o.Database)

@@ -16,6 +16,7 @@ func modules() []module {
 		cdrModule(),
 		fileModule(),
 		csvModule(),
+		mailModule(),
 		configModule(),
 		reModule(),
 		timeModule(),

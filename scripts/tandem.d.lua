@@ -460,6 +460,47 @@ function Transaction:query(sql, ...) end
 ---@return integer|string id the last inserted row's id in SQLite; or the reason
 function Transaction:exec(sql, ...) end
 
+---Which records cdr.find gives. A pattern is a glob: `+44*`.
+---@class RecordFilter
+---@field since? string|number calls that began then or later: `24h` ago, `2026-11-01`, or seconds since 1970
+---@field until? string|number calls that began before then
+---@field from? string a pattern for who called
+---@field to? string a pattern for what was dialled
+---@field user? string a pattern
+---@field trunk? string a pattern
+---@field state? "open"|"answered"|"busy"|"noanswer"|"failed"|"cancelled"|"lost"
+---@field min_duration? string|number seconds, or `2m`
+---@field flag? string such as one_way
+---@field limit? integer 50 by default, 1000 at most
+---@field after? string the cursor that the last answer gave
+
+---A file or folder, from file.list.
+---@class FileEntry
+---@field name string
+---@field path string to read, play or delete it by
+---@field size integer bytes
+---@field modified number seconds since 1970
+---@field folder boolean
+
+---A mail. Addresses are `alice@example.com` or `Alice <alice@example.com>`.
+---@class MailOptions
+---@field to string|string[]
+---@field cc? string|string[]
+---@field bcc? string|string[]
+---@field from? string `[mail] from` by default
+---@field reply_to? string
+---@field subject? string
+---@field text? string the body; with html, what is shown where that cannot be
+---@field html? string
+---@field attachments? (string|Attachment)[] paths as file.read takes them, or tables; 25 MB in all
+
+---A file that goes with a mail: one that is there, or content.
+---@class Attachment
+---@field path? string as file.read takes it
+---@field content? string
+---@field name? string the path's last part by default
+---@field type? string such as audio/wav; by the name's ending if left out
+
 ---A party, as SIP names it.
 ---@class Address
 ---@field user string

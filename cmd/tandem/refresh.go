@@ -30,6 +30,10 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 	if err != nil {
 		return web.Reloaded{}, broken(err)
 	}
+	post, err := mailServer(after.Mail)
+	if err != nil {
+		return web.Reloaded{}, broken(err)
+	}
 	if err := s.scripts.SetDatabases(databases(after.DB)); err != nil {
 		return web.Reloaded{}, broken(err)
 	}
@@ -41,6 +45,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 		}
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
+	s.scripts.SetMail(post)
 	s.scripts.SetAllow(prefixes(after.Scripts.HTTP.Allow))
 	s.setUsers(users)
 	s.setPreferences(after.Users)

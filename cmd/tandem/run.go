@@ -208,6 +208,9 @@ func (s *server) openScripts(ctx context.Context, cfg settings) error {
 		return err
 	}
 	o.Shared, o.OnShared, o.Records = kept, s.keeper.share, s.store
+	if o.Mail, err = mailServer(cfg.Mail); err != nil {
+		return err
+	}
 	o.Log = s.log
 	o.OnReload = s.reloadTried
 	o.OnRan = func(d time.Duration) { s.metrics.Ran(d.Seconds()) }

@@ -63,6 +63,8 @@ func (f *file) simFunctions() []function {
 		{"register", []string{"user string"}, "SimPhone", "A registered phone of a user. Whoever calls or is waited for has one without being asked.", f.simRegister},
 		{"http", []string{"method string", "url string", "answer? SimAnswer"}, "fun(): SimRequest[]", "Answers the requests of scripts to URLs that begin so; \"\" is every method. It returns a function that lists the requests so far.", f.simHTTP},
 		{"db", []string{"name string", "sql string", "... any"}, "table[]", "Asks a database of the spec's own, before or while scripts use it: \"crm\" stands for `[db.crm]`, \"\" for the scripts' own. It gives the rows of a query.", f.simDB},
+		{"mail", []string{"options? table"}, "table[]", "The mails that scripts have sent so far: from, to, cc, bcc, subject, text, html, and attachments with name, type and content. `sim.mail{ fails = \"552 full\" }` lets the server refuse those that follow.", f.simMail},
+		{"file", []string{"path string", "content? string"}, "string?", "Reads a file below the recordings folder, nil when there is none; with content, writes it.", f.simFile},
 		{"vanish", []string{"target string"}, "", "Takes `user:NAME`, `trunk:NAME` or `sip:ADDRESS` off the network: nothing gets there or comes from there any more.", f.simVanish},
 		{"recording", []string{"path string"}, "SimRecording", "A file below the recordings folder, once it is complete.", f.simRecording},
 		{"recordings", nil, "string[]", "The paths of all recordings.", f.simRecordings},

@@ -51,3 +51,39 @@ func TestSpecDatabases(t *testing.T) {
 			end)
 		end)`)
 }
+
+// Mails, files and records of a spec are its own, and it sees what came of them.
+func TestSpecMailFilesAndRecords(t *testing.T) {
+	passes(t, 3, `return { on_call = function(call)
+			if call.number == "mail" then
+				local ok, err = mail.send{ to = "a@example.com", subject = "From " .. call.from.user, attachments = { "messages/1.wav" } }
+				return call:reject(ok and 486 or 500, err)
+			elseif call.number == "count" then
+				return call:reject(480 + #cdr.find{ from = "+44*", since = "1h" })
+			end
+			call:record("messages/2")
+		end }`,
+		`it("sees mails", function()
+			sim.file("messages/1.wav", "RIFF")
+			expect(sim.call{ to = "mail", from = "+44123" }.code):is(486)
+			local m = sim.mail()[1]
+			expect(m.to[1]):is("a@example.com")
+			expect(m.subject):is("From +44123")
+			expect(m.attachments[1].content):is("RIFF")
+			sim.mail{ fails = "552 full" }
+			expect(sim.call{ to = "mail", from = "+44123" }.code):is(500)
+			expect(#sim.mail()):is(1)
+		end)
+		it("sees recordings", function()
+			expect(sim.file("messages/2.wav")):is(nil)
+			sim.call{ to = "record" }:runs(3):hangup()
+			expect(sim.file("messages/2.wav"):sub(1, 4)):is("RIFF")
+		end)
+		it("finds records", function()
+			expect(sim.call{ to = "count", from = "+44123" }.code):is(480)
+			expect(sim.call{ to = "count", from = "+44123" }.code):is(481)
+			expect(sim.call{ to = "count", from = "+33123" }.code):is(482)
+			sim.pass(7200)
+			expect(sim.call{ to = "count", from = "+44123" }.code):is(480)
+		end)`)
+}

@@ -169,7 +169,7 @@ func (f *file) runGroup(g *group, names []string) {
 // runSpec runs one spec after the before_each functions of its groups, the outermost first.
 func (f *file) runSpec(g *group, it item, name string) {
 	began := time.Now()
-	f.now = &running{options: options{interrupt: f.o.Context, stage: f.stage, at: firstMoment(), http: &fakes{}, scripts: f.o.Scripts}}
+	f.now = &running{options: options{interrupt: f.o.Context, stage: f.stage, at: firstMoment(), http: &fakes{}, mail: &mailbox{}, scripts: f.o.Scripts}}
 	f.now.options.scripts.Settings = map[string]any{}
 	var steps []*lua.LFunction
 	for at := g; at != nil; at = at.parent {

@@ -46,6 +46,7 @@ type options struct {
 	folder    string // for recordings
 	http      *fakes
 
+	mail      *mailbox
 	databases []string // that the spec has named, besides the scripts' own
 }
 
@@ -90,6 +91,7 @@ func newWorld(o options) (*world, error) {
 	so := o.scripts
 	so.Clock, so.Log, so.HTTP, so.Recordings, so.Watch = w.clock, log, o.http, o.folder, false
 	withDatabases(&so, o.folder, o.databases)
+	so.Records, so.Mail = w.records, o.mail
 	compiled, err := o.stage.compile(so)
 	if err != nil {
 		return nil, err
