@@ -1266,6 +1266,105 @@ function queue.pause(target, on) end
 ---@return boolean ok false when it does not wait there
 function queue.remove(name, id) end
 
+---The records of calls, as `tandem cdr list` shows them.
+---@class cdrlib
+cdr = {}
+
+---Looks for records. The call that asks may or may not be among them: a record is written behind the call's back. It takes 5 s at most.
+---```lua
+---local missed = cdr.find{ to = call.user, state = "noanswer", since = "24h", limit = 10 }
+---if missed then call:say(#missed, { as = "number" }) end
+---```
+---@param filter? RecordFilter
+---@return Record[]? records the newest first, or nil
+---@return string? next the cursor of those that follow, for option after; or the reason
+function cdr.find(filter) end
+
+---Files: recordings, and what lies beside the scripts. Paths with `..`, a leading `/` or a link that leads out raise an error.
+---@class filelib
+file = {}
+
+---Reads a file of at most 8 MB.
+---```lua
+---local text = file.read("scripts/notice.txt")
+---```
+---@param path string below the recordings folder; `scripts/…` is below the scripts folder, where nothing can be changed
+---@return string? content or nil
+---@return string? reason such as "not found"
+function file.read(path) end
+
+---Lists a folder, at most 10,000 entries of it.
+---```lua
+---for _, entry in ipairs(file.list("messages/" .. call.user) or {}) do
+---  call:play(entry.path)
+---end
+---```
+---@param path? string a folder; the recordings folder itself by default
+---@return FileEntry[]? entries by name, or nil
+---@return string? reason
+function file.list(path) end
+
+---Removes a file, or an empty folder.
+---```lua
+---file.delete(message.path)
+---```
+---@param path string below the recordings folder; `scripts/…` is below the scripts folder, where nothing can be changed
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function file.delete(path) end
+
+---Tables in files, separated by commas (or by semicolons, when the first line has more of those). The first line names the columns. A file is read once in a generation: a reload takes up its changes. All values are strings. csv.load suits short files, for each call gets a copy; in long ones csv.find and csv.prefix look without one.
+---@class csvlib
+csv = {}
+
+---All rows, at most 10,000.
+---```lua
+---for _, row in ipairs(csv.load("holidays.csv") or {}) do
+---  if row.date == time.format(time.now(), "%Y-%m-%d") then return call:play("closed") end
+---end
+---```
+---@param path string below the scripts folder, such as `rates.csv`
+---@return table<string, string>[]? rows a table each, by column; or nil
+---@return string? reason with file and line
+function csv.load(path) end
+
+---The first row whose column has the value.
+---```lua
+---local customer = csv.find("customers.csv", "number", call.from.user)
+---```
+---@param path string below the scripts folder, such as `rates.csv`
+---@param column string its name in the first line
+---@param value string
+---@return table<string, string>? row or nil
+---@return string? reason "not found", or what is wrong with the file
+function csv.find(path, column, value) end
+
+---The row whose column has the longest beginning of the text, as rates of numbers are looked up.
+---```lua
+---local rate = csv.prefix("rates.csv", "prefix", call.number)
+---if rate then call:bridge("trunk:" .. rate.trunk .. "/" .. call.number) end
+---```
+---@param path string below the scripts folder, such as `rates.csv`
+---@param column string its name in the first line
+---@param text string
+---@return table<string, string>? row or nil
+---@return string? reason "not found", or what is wrong with the file
+function csv.prefix(path, column, text) end
+
+---Mail, by the server that `[mail]` names.
+---@class maillib
+mail = {}
+
+---Hands a mail to the server and waits until that has taken it. After a hangup there are the 5 s that all tidying has; for more, send it from spawn.
+---```lua
+---mail.send{ to = "alice@example.com", subject = "Voice message from " .. call.from.user,
+---  text = "It is attached.", attachments = { message.path } }
+---```
+---@param mail MailOptions
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function mail.send(mail) end
+
 ---Settings of the configuration file's `[scripts.settings]`.
 ---@class configlib
 config = {}
