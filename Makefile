@@ -12,12 +12,12 @@ LDFLAGS := -X main.commit=$(COMMIT)
 # Seconds that each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 5s
 
-.PHONY: build test peers check unit interop relay conference registrar cdr bench bench-conference bench-relay bench-registrar bench-cdr long fuzz prompts clean
+.PHONY: build test peers check unit interop relay conference registrar cdr script bench bench-conference bench-relay bench-registrar bench-cdr bench-script long fuzz prompts clean
 
 build: ## bin/tandem
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/tandem ./cmd/tandem
 
-test: peers check unit interop relay conference registrar cdr ## everything that must hold, as CI runs it
+test: peers check unit interop relay conference registrar cdr script ## everything that must hold, as CI runs it
 
 peers: ## the phones and load tools that the interop tests call with
 	bash test/peers.sh
@@ -62,6 +62,13 @@ cdr:
 
 bench-cdr: ## questions about 5 million call records beside plain SQL, and writing; needs 10 GB and an idle machine
 	$(GO) run ./bench/cdr
+
+# A few seconds, as relay.
+script:
+	$(GO) run ./bench/script -short
+
+bench-script: ## CPU and memory of a script beside Go, 5,000 waiting calls, reloads under load; needs an idle machine
+	$(GO) run ./bench/script
 
 long: ## the tests that are cut short in `make test`, at full size
 	FLOOD=full $(GO) test -count=1 -timeout 5m -run '^TestFlood$$' -v ./cmd/tandem

@@ -59,10 +59,11 @@ var rooms = map[string][]string{
 	"scripting":          {"scripting/pattern", "scripting/mail", "scripting/database", "b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
 	"scripting/sim":      {"scripting/database", "scripting/mail", "b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
 
-	"cmd/tandem": {"..."},
-	"test/...":   {"..."},
-	"bench/cdr":  {"store", "store/sqlite"},
-	"bench/...":  {"media", "media/...", "b2bua", "b2bua/...", "store"}, // load against one room; nobody imports it
+	"cmd/tandem":   {"..."},
+	"test/...":     {"..."},
+	"bench/cdr":    {"store", "store/sqlite"},
+	"bench/script": {"b2bua", "b2bua/...", "media", "scripting", "store"},
+	"bench/...":    {"media", "media/...", "b2bua", "b2bua/...", "store"}, // load against one room; nobody imports it
 
 	"scripts/prompts": {}, // only sounds, and a test of them
 }
