@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 
 	"tandem/store"
@@ -103,7 +101,7 @@ func (s *statements) write(ctx context.Context, e *journal.Entry) error {
 	if len(e.Events) == 0 {
 		return nil
 	}
-	_, err := s.timeline.ExecContext(ctx, e.Call.ID, string(timeline(e.Events)))
+	_, err := s.timeline.ExecContext(ctx, e.Call.ID, string(journal.Timeline(e.Events)))
 	return err
 }
 
@@ -125,36 +123,4 @@ func (s *statements) index(ctx context.Context, e *journal.Entry) error {
 	}
 	_, err := sums.ExecContext(ctx, e.Sums()...)
 	return err
-}
-
-// timeline writes events as the value that the view events takes apart:
-// [[at_ms, leg, kind, text], …].
-func timeline(events []store.Event) []byte {
-	b := make([]byte, 0, 96*len(events))
-	b = append(b, '[')
-	for i, e := range events {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, '[')
-		b = strconv.AppendInt(b, e.AtMS, 10)
-		b = append(b, ',')
-		if e.Leg == 0 {
-			b = append(b, "null"...)
-		} else {
-			b = strconv.AppendInt(b, e.Leg, 10)
-		}
-		b = appendString(append(b, ','), e.Kind)
-		b = appendString(append(b, ','), e.Text)
-		b = append(b, ']')
-	}
-	return append(b, ']')
-}
-
-func appendString(b []byte, s string) []byte {
-	q, err := json.Marshal(s)
-	if err != nil { // a string always marshals
-		panic(err)
-	}
-	return append(b, q...)
 }

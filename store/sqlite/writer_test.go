@@ -76,67 +76,11 @@ func TestChangesFold(t *testing.T) {
 	}
 }
 
-func TestCallIsUpdatedInPlace(t *testing.T) {
-	t.Parallel()
-	s, _ := newStore(t, Options{})
-	c := testCall(1)
-	s.Open(c)
-	flush(t, s)
-	if rows, _, err := s.Calls(t.Context(), store.Filter{State: store.StateOpen}); err != nil || len(rows) != 1 {
-		t.Errorf("open calls: %v %v", rows, err)
-	}
-	c.Trunk, c.State, c.Flags = "carrier", store.StateBusy, store.FlagSlowSetup
-	s.Finish(c, nil, nil)
-	c.ID = "the caller may use its copy again"
-	flush(t, s)
-	for _, f := range []store.Filter{{State: store.StateBusy}, {Trunk: "carrier"}, {Flag: store.FlagSlowSetup}} {
-		if rows, _, err := s.Calls(t.Context(), f); err != nil || len(rows) != 1 || rows[0].ID != "call00000001" {
-			t.Errorf("%+v: %v %v", f, rows, err)
-		}
-	}
-	if n := count(t, s.db, "SELECT count(*) FROM calls"); n != 1 {
-		t.Errorf("%d rows", n)
-	}
-}
-
 func TestRowsWaitForTheirBatchNotLonger(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t, Options{})
 	s.Open(testCall(1))
 	waitFor(t, "a row without a flush", func() bool { return s.Health().Written == 1 })
-}
-
-func TestManyCallsAtOnce(t *testing.T) {
-	t.Parallel()
-	s, path := newStore(t, Options{})
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 500 {
-				c := testCall(g*1000 + i)
-				s.Open(c)
-				c.State = store.StateAnswered
-				s.Update(c)
-				s.Finish(c, []store.Leg{{Seq: 1}, {Seq: 2}}, []store.Event{{Text: "x"}})
-				if i%100 == 0 {
-					if _, _, err := s.Calls(t.Context(), store.Filter{}); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if err := s.Close(); err != nil { // without a Flush: Close writes what waits
-		t.Fatal(err)
-	}
-	r := reader(t, path)
-	if n := count(t, r.db, "SELECT count(*) FROM calls WHERE state = 'answered'"); n != 4000 {
-		t.Errorf("%d of 4000 calls", n)
-	}
-	if n := count(t, r.db, "SELECT count(*) FROM legs"); n != 8000 {
-		t.Errorf("%d of 8000 legs", n)
-	}
 }
 
 func isFull(err error) bool {

@@ -32,10 +32,11 @@ var rooms = map[string][]string{
 	"scripts": {},
 	"store":   {},
 
-	"store/report":   {"store"},
-	"store/journal":  {"store"},
-	"store/sqlite":   {"store", "store/journal"},
-	"store/postgres": {"store", "store/journal"},
+	"store/report":    {"store"},
+	"store/journal":   {"store"},
+	"store/sqlite":    {"store", "store/journal"},
+	"store/postgres":  {"store", "store/journal"},
+	"store/storetest": {"store"}, // for the tests of stores
 
 	"media/...": {"media/..."},
 	"media":     {"media/..."},
