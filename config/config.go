@@ -32,6 +32,7 @@ type Config struct {
 // Server is the process: where its data lies and how it ends.
 type Server struct {
 	Data  Path     `toml:"data"`
+	Node  string   `toml:"node"`                // of the records; "" is the host's name
 	Drain Duration `toml:"drain" reload:"live"` // how long calls in progress may take to finish after SIGTERM
 }
 

@@ -51,7 +51,6 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	d.table("", values, c)
 	c.resolve(filepath.Dir(name))
 	if len(p.list) == 0 { // what could not be read would only be reported twice
-		c.notBuilt(p)
 		c.validate(p)
 	}
 	if err := p.err(); err != nil {
@@ -64,7 +63,6 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 // by flags.
 func (c *Config) Validate() error {
 	p := &problems{file: c.file, lines: c.lines}
-	c.notBuilt(p)
 	c.validate(p)
 	return p.err()
 }

@@ -102,7 +102,6 @@ func TestMistakes(t *testing.T) {
 		{"certificate without its key", "[sip]\ntls_cert='a'\n", "t.toml:1: sip: tls_cert and tls_key go together"},
 		{"origin", "[sip]\nws_origins=['https://a.example', 'a.example']\n", `t.toml:2: sip.ws_origins: "a.example" is not an origin: write it as "https://phone.example.com", "https://*.example.com" or "*"`},
 		{"name server", "[sip]\ndns=['ns.example.com']\n", `t.toml:2: sip.dns: "ns.example.com" is not an IP address: write it as "192.0.2.53" or "127.0.0.1:5353"`},
-		{"postgres", "store.url='postgres://u:p@h/d'\n", "t.toml:1: store.url: postgres is not built yet"},
 		{"user's srtp", "[[user]]\nname='1'\npassword='x'\nsrtp='off'\n[[user]]\nname='2'\npassword='x'\nsrtp='require'\n", `t.toml:8: user.srtp: "require" is not known: did you mean "required"?`},
 		{"all at once", "[sip]\nlisten=['x']\nport=5060\n[http]\nlisten='y'\n[store]\nevents=1\n",
 			"t.toml:2: sip.listen: \"x\" is not a listener: write it as \"udp://0.0.0.0:5060\"\n" +

@@ -86,18 +86,3 @@ func keysOf(t reflect.Type, path string) map[string]bool {
 	}
 	return keys
 }
-
-// Each key of the table of unbuilt ones must exist, or it guards nothing.
-func TestUnbuiltKeysExist(t *testing.T) {
-	t.Parallel()
-	known := keysOf(reflect.TypeFor[Config](), "")
-	for _, u := range unbuilt {
-		found := false
-		for key := range known {
-			found = found || key == u.key || strings.HasPrefix(key, u.key+".")
-		}
-		if !found {
-			t.Errorf("no key %s", u.key)
-		}
-	}
-}

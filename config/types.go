@@ -241,11 +241,14 @@ type StoreURL string
 // SQLite is the path of the SQLite file, if it is one.
 func (u StoreURL) SQLite() (path string, ok bool) { return strings.CutPrefix(string(u), "sqlite:") }
 
+// Postgres tells whether it is a PostgreSQL database.
+func (u StoreURL) Postgres() bool { return strings.HasPrefix(string(u), "postgres") }
+
 // LogValue hides a password in the URL.
 func (u StoreURL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 
 func (u StoreURL) String() string {
-	if strings.HasPrefix(string(u), "postgres") {
+	if u.Postgres() {
 		return "postgres://" + hidden
 	}
 	return string(u)

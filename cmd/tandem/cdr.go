@@ -9,7 +9,6 @@ import (
 
 	"tandem/store"
 	"tandem/store/report"
-	"tandem/store/sqlite"
 )
 
 // cdrCmd asks the store itself for call records, whether a server is up or not.
@@ -47,22 +46,6 @@ func asUsage(err error) error {
 		return usageError{fmt.Errorf("--%w", fe)}
 	}
 	return err
-}
-
-// records opens the store that serve would use.
-func (f configFlags) records(ctx context.Context) (*sqlite.Reader, error) {
-	c, err := f.load()
-	if err != nil {
-		return nil, err
-	}
-	if c.Store.URL == "none" {
-		return nil, store.ErrNoRecords
-	}
-	path, ok := c.Store.URL.SQLite()
-	if !ok {
-		return nil, fmt.Errorf("store %s: only SQLite stores can be read", c.Store.URL)
-	}
-	return sqlite.OpenReader(ctx, path)
 }
 
 type cdrListCmd struct {

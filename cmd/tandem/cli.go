@@ -38,6 +38,7 @@ type cli struct {
 	Trunks        trunksCmd        `cmd:"" help:"List the trunks and how they are."`
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
+	Backup        backupCmd        `cmd:"" help:"Copy the store into a file, while a server runs or not."`
 	Version       versionCmd       `cmd:"" help:"Show the version."`
 }
 

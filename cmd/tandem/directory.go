@@ -96,6 +96,7 @@ func (s *server) watchUsers() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		failing := false
 		for tick := time.NewTicker(usersEvery); ; {
 			select {
 			case <-ctx.Done():
@@ -103,9 +104,11 @@ func (s *server) watchUsers() {
 				return
 			case <-tick.C:
 			}
-			if err := s.refreshUsers(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("the users kept in the store cannot be read", "error", err)
+			err := s.refreshUsers(ctx)
+			if err != nil && !failing && ctx.Err() == nil {
+				s.log.Error("the users kept in the store cannot be read; it is tried again", "error", err)
 			}
+			failing = err != nil
 		}
 	}()
 	s.onClose(func() error {

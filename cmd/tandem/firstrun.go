@@ -24,7 +24,7 @@ const metaFirstStart = "first-start"
 // firstStart makes the users 1001 and 1002 when a store is served for the first time
 // and there is no user yet.
 func (s *server) firstStart(ctx context.Context, cfg settings) error {
-	if _, ok := cfg.Store.URL.SQLite(); !ok {
+	if cfg.Store.URL == "none" {
 		return nil // they would be others at each start
 	}
 	if _, err := s.store.Meta(ctx, metaFirstStart); !errors.Is(err, store.ErrNotFound) {

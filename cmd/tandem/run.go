@@ -24,7 +24,6 @@ import (
 	"tandem/metrics"
 	"tandem/scripting"
 	"tandem/store"
-	"tandem/store/sqlite"
 	"tandem/web"
 )
 
@@ -103,15 +102,7 @@ func (s *server) openStore(ctx context.Context, cfg settings) error {
 	if err := os.MkdirAll(recordingsDir(cfg.Config), 0o750); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	path, ok := cfg.Store.URL.SQLite()
-	if !ok {
-		s.store = store.None()
-		s.keep()
-		return nil
-	}
-	st, err := sqlite.Open(ctx, path, sqlite.Options{
-		Log: s.log, Serve: true, Spool: spoolDir(cfg.Config), SpoolBytes: int64(cfg.Store.Spool),
-	})
+	st, err := openStore(ctx, cfg.Config, true, s.log)
 	if err != nil {
 		return err
 	}

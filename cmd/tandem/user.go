@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +14,6 @@ import (
 	"tandem/b2bua/auth"
 	"tandem/config"
 	"tandem/store"
-	"tandem/store/sqlite"
 )
 
 // userCmd keeps users in the store. A running server takes changes by itself.
@@ -39,7 +39,7 @@ type userAddCmd struct {
 
 // Run adds a user.
 func (u *userAddCmd) Run(a *app) error {
-	return u.withStore(a, u.Name, func(st *sqlite.Store, cfg *config.Config, kept []store.User) error {
+	return u.withStore(a, u.Name, func(st store.Store, cfg *config.Config, kept []store.User) error {
 		if find(kept, u.Name) != nil {
 			return fmt.Errorf("there is a user %s already: `tandem user passwd %s` changes the password", u.Name, u.Name)
 		}
@@ -58,7 +58,7 @@ type userPasswdCmd struct {
 
 // Run changes a password.
 func (u *userPasswdCmd) Run(a *app) error {
-	return u.withStore(a, u.Name, func(st *sqlite.Store, cfg *config.Config, kept []store.User) error {
+	return u.withStore(a, u.Name, func(st store.Store, cfg *config.Config, kept []store.User) error {
 		user := find(kept, u.Name)
 		if user == nil {
 			return noUser(u.Name)
@@ -74,7 +74,7 @@ type userRemoveCmd struct {
 
 // Run removes a user.
 func (u *userRemoveCmd) Run(a *app) error {
-	return u.withStore(a, u.Name, func(st *sqlite.Store, _ *config.Config, _ []store.User) error {
+	return u.withStore(a, u.Name, func(st store.Store, _ *config.Config, _ []store.User) error {
 		err := st.DeleteUser(a.ctx, u.Name)
 		if errors.Is(err, store.ErrNotFound) {
 			return noUser(u.Name)
@@ -148,7 +148,7 @@ func (u *userListCmd) kept(ctx context.Context) ([]store.User, error) {
 }
 
 // withStore opens the store that serve uses, for a change to the user name.
-func (f configFlags) withStore(a *app, name string, do func(*sqlite.Store, *config.Config, []store.User) error) error {
+func (f configFlags) withStore(a *app, name string, do func(store.Store, *config.Config, []store.User) error) error {
 	cfg, err := f.load()
 	if err != nil {
 		return err
@@ -159,11 +159,10 @@ func (f configFlags) withStore(a *app, name string, do func(*sqlite.Store, *conf
 	if inFile(cfg, name) {
 		return fmt.Errorf("user %s stands in %s, which wins over the store: change it there", name, cfg.File())
 	}
-	path, ok := cfg.Store.URL.SQLite()
-	if !ok {
+	if cfg.Store.URL == "none" {
 		return fmt.Errorf("store %s keeps no users: write them into the configuration", cfg.Store.URL)
 	}
-	st, err := sqlite.Open(a.ctx, path, sqlite.Options{})
+	st, err := openStore(a.ctx, cfg, false, slog.Default())
 	if err != nil {
 		return err
 	}
@@ -175,7 +174,7 @@ func (f configFlags) withStore(a *app, name string, do func(*sqlite.Store, *conf
 }
 
 // put asks for the password and keeps the user with its hashes (RFC 7616 §3.4.2).
-func (p passwordFlags) put(a *app, st *sqlite.Store, u store.User, realm, done string) error {
+func (p passwordFlags) put(a *app, st store.Store, u store.User, realm, done string) error {
 	password := newPassword()
 	if !p.Generate {
 		var err error

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -174,19 +173,4 @@ func common(a, b string) int {
 		n++
 	}
 	return n
-}
-
-// Meta returns the value of key; store.ErrNotFound.
-func (r *Reader) Meta(ctx context.Context, key string) (value string, err error) {
-	err = r.db.QueryRow(ctx, "SELECT value FROM meta WHERE key = $1", key).Scan(&value)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", store.ErrNotFound
-	}
-	return value, err
-}
-
-// SetMeta keeps value under key; it returns when that is on disk.
-func (s *Store) SetMeta(ctx context.Context, key, value string) error {
-	_, err := s.db.Exec(ctx, upsert("meta", []string{"key", "value"}, "key"), key, value)
-	return err
 }

@@ -26,6 +26,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"bindingsAreKept":         bindingsAreKept,
 		"callIsUpdatedInPlace":    callIsUpdatedInPlace,
 		"filtersAreDataNeverSQL":  filtersAreDataNeverSQL,
+		"keepMeta":                keepMeta,
 		"manyCallsAtOnce":         manyCallsAtOnce,
 		"pagesAreWholeAndInOrder": pagesAreWholeAndInOrder,
 		"prefixes":                prefixes,

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/url"
 	"os/exec"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"tandem/store"
@@ -23,7 +25,9 @@ func TestPostgresStore(t *testing.T) {
 	var schemas atomic.Int64
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
 		where := schemaOf(t, server, fmt.Sprintf("s%d", schemas.Add(1)))
-		return func(t *testing.T, o storetest.Options) store.Store { return openPostgres(t, where, o.Serve, o.Node, "") }
+		return func(t *testing.T, o storetest.Options) store.Store {
+			return openPostgres(t, where, o.Serve, o.Node, "")
+		}
 	})
 }
 
@@ -74,4 +78,62 @@ func TestPostgresOneServerANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	openPostgres(t, where, true, "a", "")
+}
+
+// TestPostgresGoesAndComesBack: the database is killed while calls come and go, and started
+// again; no record is lost or doubled. A second server on the same database sees them all.
+func TestPostgresGoesAndComesBack(t *testing.T) {
+	t.Parallel()
+	db := newPostgres(t)
+	config := func(node string) string {
+		return fmt.Sprintf("[server]\nnode = %q\n[store]\nurl = %q\n%s", node, db.url, twoUsers)
+	}
+	srv := serve(t, setup{config: config("a"), scripts: map[string]string{"50-main.lua": `
+		return { on_call = function(call)
+			call:answer()
+			call:play("silence:60")
+		end }`}})
+	const calls = 200
+	load := sipp(t, "uac_random.xml", srv.udp, "-s", "5000", "-key", "run", "pg", "-r", "50", "-m", fmt.Sprint(calls), "-l", "1000")
+	eventually(t, "some records are written", func() bool { return srv.stored(t, "written") > 50 })
+	db.cmd.Process.Signal(syscall.SIGQUIT) // PostgreSQL's immediate shutdown: as a crash
+	<-db.exited
+	eventually(t, "records wait in the spool", func() bool { return srv.stored(t, "spooled") > 20 })
+	load.succeeds(t)
+	db.start()
+	second := serve(t, setup{config: config("b")})
+	ended := func(s *server) int {
+		out, _ := s.tandem(t, "cdr", "list", "--format", "json", "--limit", "1000", "--state", "answered")
+		return strings.Count(out, `"from_user":"pgx`)
+	}
+	eventually(t, "all records are in the database", func() bool {
+		return srv.stored(t, "spooled") == 0 && ended(srv) == calls
+	})
+	if n := ended(second); n != calls {
+		t.Errorf("the other server sees %d calls", n)
+	}
+	psql, err := postgresProgram("psql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(psql, db.url, "-Atc", `select count(*), count(distinct id), count(distinct from_user),
+		count(*) filter (where node = 'a'), (select count(*) from legs), (select count(distinct call_id) from events), (select count(*) from call_sums) from calls`).CombinedOutput()
+	if want := strings.Repeat("200|", 6) + "200\n"; err != nil || string(out) != want {
+		t.Errorf("psql: %v %s, want %s", err, out, want)
+	}
+	if out, code := srv.tandem(t, "cdr", "stats", "--by", "code"); code != 0 || !strings.Contains(out, "200") {
+		t.Errorf("stats: exit %d %s", code, out)
+	}
+	if _, code := srv.tandem(t, "backup", "copy"); code != 1 {
+		t.Errorf("backup: exit %d; pg_dump does that", code)
+	}
+}
+
+// stored is a number of what the server's status says of its store.
+func (s *server) stored(t *testing.T, what string) int {
+	t.Helper()
+	var status struct{ Store map[string]any }
+	s.get(t, "/status", &status)
+	n, _ := status.Store[what].(float64)
+	return int(n)
 }

@@ -31,6 +31,19 @@ func postgresProgram(name string) (string, error) {
 // of them run side by side.
 func startPostgres(t *testing.T) string {
 	t.Helper()
+	return newPostgres(t).url
+}
+
+// postgresServer can be stopped and started again.
+type postgresServer struct {
+	*process
+	url   string
+	start func()
+}
+
+// newPostgres is startPostgres with the server at hand.
+func newPostgres(t *testing.T) *postgresServer {
+	t.Helper()
 	// Not t.TempDir: the server's user has to reach it, and a socket's path is short.
 	dir, err := os.MkdirTemp("", "tandem-pg-")
 	if err != nil {
@@ -51,10 +64,14 @@ func startPostgres(t *testing.T) string {
 	if out, err := command("initdb", "-D", data, "-U", "tandem", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
-	launchCommand(t, command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB")).
-		waitOutput(t, "ready to accept connections")
-	return (&url.URL{Scheme: "postgres", User: url.User("tandem"), Path: "/postgres",
-		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode()}).String()
+	s := &postgresServer{url: (&url.URL{Scheme: "postgres", User: url.User("tandem"), Path: "/postgres",
+		RawQuery: url.Values{"host": {dir}, "sslmode": {"disable"}}.Encode()}).String()}
+	s.start = func() {
+		s.process = launchCommand(t, command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"))
+		s.waitOutput(t, "ready to accept connections")
+	}
+	s.start()
+	return s
 }
 
 // postgresUser hands dir to the user that the server runs as: PostgreSQL refuses to run as root.

@@ -1,20 +1,14 @@
-package sqlite
+package storetest
 
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"testing"
 )
 
 // Many facts are kept and removed at once, and found again by how their keys begin.
-func TestKeepMeta(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "tandem.db")
-	s, err := Open(t.Context(), path, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+func keepMeta(t *testing.T, open Opener) {
+	s := open(t, Options{})
 	put := map[string]string{"other": "x", "share": "y"}
 	for i := range 2500 {
 		put[fmt.Sprintf("shared:%d%%_'", i)] = "ü"
@@ -28,10 +22,7 @@ func TestKeepMeta(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = Open(t.Context(), path, Options{}); err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = open(t, Options{})
 	found, err := s.MetaBelow(t.Context(), "shared:")
 	if err != nil {
 		t.Fatal(err)
