@@ -49,6 +49,7 @@ func (a *API) operations() []operation {
 	}
 	list = append(list, a.callOperations()...)
 	list = append(list, a.recordOperations()...)
+	list = append(list, a.waitingOperations()...)
 	return append(list,
 		operation{method: "GET", path: base + "/scripts", summary: "How the scripts stand: generation, files, errors.", answer: ScriptsStatus{}, run: a.scripts},
 		operation{method: "POST", path: base + "/scripts/reload", summary: "Puts changed scripts and configuration in force, or those before.",
@@ -70,6 +71,19 @@ func (a *API) callOperations() []operation {
 		{method: "DELETE", path: base + "/calls/{id}", summary: "Hangs up.", answer: map[string]string{}, errors: []int{404}, run: a.hangupCall},
 		{method: "POST", path: base + "/calls/{id}/transfer", summary: "Connects the party of a leg, a or b, with another target, and answers when that has answered.",
 			body: Transfer{}, answer: map[string]string{}, errors: []int{404, 409}, run: a.transferCall},
+	}
+}
+
+func (a *API) waitingOperations() []operation {
+	return []operation{
+		{method: "GET", path: base + "/conferences", summary: "Conferences and who is in them.", answer: items[Conference]{}, run: a.listConferences},
+		{method: "GET", path: base + "/conferences/{room}", summary: "One conference.", answer: Conference{}, errors: []int{404}, run: a.showConference},
+		{method: "DELETE", path: base + "/conferences/{room}/{id}", summary: "Makes a member leave.", answer: memberChange{}, errors: []int{404}, run: a.kickMember},
+		{method: "POST", path: base + "/conferences/{room}/{id}/mute", summary: "Makes a member a listener, or ends that.", body: muting{}, answer: memberChange{}, errors: []int{404}, run: a.muteMember},
+		{method: "GET", path: base + "/queues", summary: "Queues: who waits, the agents and what has become of the callers.", answer: items[Queue]{}, run: a.listQueues},
+		{method: "GET", path: base + "/queues/{name}", summary: "One queue.", answer: Queue{}, errors: []int{404}, run: a.showQueue},
+		{method: "DELETE", path: base + "/queues/{name}/{id}", summary: "Ends the wait of a caller, whose script goes on.", answer: waitEnded{}, errors: []int{404}, run: a.removeWaiting},
+		{method: "GET", path: base + "/parked", summary: "Who is parked where.", answer: items[Parked]{}, run: a.listParked},
 	}
 }
 

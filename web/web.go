@@ -20,6 +20,8 @@ type Options struct {
 	Registrations Registrations
 	Trunks        Trunks
 	Bans          Bans
+	Conferences   Conferences
+	Queues        Queues
 	Server        Server
 	Records       Records
 	Feed          *Feed        // of GET /events; nil: nothing ever happens

@@ -79,7 +79,7 @@ func newAPI(t *testing.T, e *exchange, access web.Access) *httptest.Server {
 }
 
 func optionsOf(e *exchange, access web.Access) web.Options {
-	return web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Server: e,
+	return web.Options{Access: access, Calls: e, Scripts: e, Registrations: e, Trunks: e, Bans: e, Conferences: e, Queues: e, Server: e,
 		Records: store.None(), Log: slog.New(slog.DiscardHandler)}
 }
 

@@ -278,7 +278,7 @@ func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	version, _ := buildVersion()
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Server: v, Records: s.store, Feed: s.feed, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
 	})
 	h := web.NewServer(s.api, s.log)
 	go func() {
