@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -102,7 +103,10 @@ func describe(t *testing.T) (d *described, live, past string) {
 	write(t, filepath.Join(dir, "scripts", "50-main.lua"), `return { on_call = function(call)
 		call.vars.number = call.number
 		call:answer()
-		if call.number == "700" then call:sleep(600) end
+		if call.number == "700" then call:sleep(600)
+		elseif call.number == "702" then call:queue("support", { agents = "user:1002" })
+		elseif call.number == "703" then call:park("71")
+		elseif call.number == "704" then call:conference("sales") end
 	end }`)
 	carrier := phoneAt(t, "127.0.0.1", phone.Options{})
 	file := write(t, filepath.Join(dir, "tandem.toml"), fmt.Sprintf(`
@@ -141,8 +145,10 @@ check = "1s"
 	if code, out, errs := command("call", "sip:701@"+d.sip); code != 0 {
 		t.Fatalf("call: %s%s", out, errs)
 	}
-	if _, err := d.dial(caller(t), "700"); err != nil {
-		t.Fatal(err)
+	for _, number := range []string{"702", "703", "704", "700"} { // the newest is listed first
+		if _, err := d.dial(caller(t), number); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, res, body := d.send(asked{method: "GET", path: "/api/v1/openapi.json"}, readerToken)
 	if res.StatusCode != 200 {
@@ -162,6 +168,20 @@ check = "1s"
 	live = d.first("/api/v1/calls")
 	past = d.first("/api/v1/cdrs?state=answered&to=701")
 	return d, live, past
+}
+
+// inside waits for an answer to name a call, and returns its id.
+func (d *described) inside(path string) string {
+	d.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		_, _, body := d.send(asked{method: "GET", path: path}, readerToken)
+		if id := regexp.MustCompile(`"id":"(\w+)"`).FindSubmatch(body); id != nil {
+			return string(id[1])
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("%s names no call", path)
+		}
+	}
 }
 
 // first waits for a list to have something and returns the id of its first item.
@@ -187,6 +207,8 @@ func (d *described) first(path string) string {
 func TestDocumentHoldsTheAPI(t *testing.T) {
 	t.Parallel()
 	d, live, past := describe(t)
+	waits, member := d.inside("/api/v1/queues"), d.inside("/api/v1/conferences")
+	parked := d.inside("/api/v1/parked") // is ended: the call that is transferred may have done so by itself
 	good := []asked{
 		{"GET", "/healthz", "", 200, ""},
 		{"GET", "/readyz", "", 200, ""},
@@ -201,7 +223,7 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"GET", "/api/v1/calls/" + live, "", 200, ""},
 		{"POST", "/api/v1/calls", `{"to":"user:1001","number":"701"}`, 201, ""},
 		{"POST", "/api/v1/calls/" + live + "/transfer", `{"to":"user:1001","leg":"a"}`, 200, ""},
-		{"DELETE", "/api/v1/calls/" + live, "", 200, ""},
+		{"DELETE", "/api/v1/calls/" + parked, "", 200, ""},
 		{"GET", "/api/v1/cdrs?state=answered&limit=1", "", 200, ""},
 		{"GET", "/api/v1/cdrs/stats?by=code", "", 200, ""},
 		{"GET", "/api/v1/cdrs/" + past, "", 200, ""},
@@ -209,6 +231,14 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"POST", "/api/v1/scripts/reload", "{}", 200, ""},
 		{"GET", "/api/v1/registrations", "", 200, ""},
 		{"GET", "/api/v1/trunks", "", 200, ""},
+		{"GET", "/api/v1/conferences", "", 200, ""},
+		{"GET", "/api/v1/conferences/sales", "", 200, ""},
+		{"POST", "/api/v1/conferences/sales/" + member + "/mute", `{"muted":true}`, 200, ""},
+		{"DELETE", "/api/v1/conferences/sales/" + member, "", 200, ""},
+		{"GET", "/api/v1/queues", "", 200, ""},
+		{"GET", "/api/v1/queues/support", "", 200, ""},
+		{"DELETE", "/api/v1/queues/support/" + waits, "", 200, ""},
+		{"GET", "/api/v1/parked", "", 200, ""},
 		{"GET", "/api/v1/bans", "", 200, ""},
 		{"DELETE", "/api/v1/bans/127.0.0.4", "", 200, ""},
 	}
@@ -230,6 +260,12 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 	for _, q := range []asked{
 		{"GET", "/api/v1/calls/nobody", "", 404, ""},
 		{"DELETE", "/api/v1/calls/nobody", "", 404, ""},
+		{"GET", "/api/v1/conferences/nobody", "", 404, ""},
+		{"DELETE", "/api/v1/conferences/sales/nobody", "", 404, ""},
+		{"POST", "/api/v1/conferences/sales/nobody/mute", `{"muted":true}`, 404, ""},
+		{"POST", "/api/v1/conferences/sales/" + member + "/mute", `{}`, 400, ""},
+		{"GET", "/api/v1/queues/nobody", "", 404, ""},
+		{"DELETE", "/api/v1/queues/support/nobody", "", 404, ""},
 		{"GET", "/api/v1/cdrs/nothing", "", 404, ""},
 		{"DELETE", "/api/v1/bans/192.0.2.9", "", 404, ""},
 		{"POST", "/api/v1/calls/nobody/transfer", `{"to":"user:1001","leg":"a"}`, 404, ""},
