@@ -70,6 +70,7 @@ type Phone struct {
 
 	mu      sync.Mutex
 	calls   map[callKey]*Call
+	asked   map[callKey]bool // subscriptions
 	closed  bool
 	reg     registration
 	running sync.WaitGroup // calls not yet ended

@@ -17,6 +17,10 @@ func (h *handler) HandleRequest(tx *transaction.Server) {
 	switch {
 	case id.LocalTag != "":
 		c := p.find(callKey{id.CallID, id.LocalTag})
+		if c == nil && req.Method == sip.NOTIFY && p.subscribed(callKey{id.CallID, id.LocalTag}) {
+			p.answerPlain(nil, tx, "")
+			return
+		}
 		if c == nil {
 			respond(tx, 481, "")
 			return

@@ -50,7 +50,7 @@ function attendant.switch(call, given)
   local o = options.read("attendant", given, usual)
   local on = shared.update(night(o.name), function(was)
     return not was or nil
-  end)
+  end, { persist = true })
   call:play(on and o.prompts.night or o.prompts.day)
   return on == true
 end

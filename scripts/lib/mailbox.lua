@@ -1,5 +1,5 @@
---- Where voicemail keeps messages: a value of `shared` for each mailbox, and recordings. The
---- lamps of the user's phones follow.
+--- Where voicemail keeps messages: a value of `shared` for each mailbox, which outlives a
+--- restart, and recordings. The lamps of the user's phones follow.
 local mailbox = {}
 
 local all = "voicemail" -- in shared: the names of the mailboxes
@@ -65,13 +65,13 @@ function mailbox.change(box, fn)
     state.messages = state.messages or {}
     fn(state)
     return state
-  end)
+  end, { persist = true })
   if not (shared.get(all) or {})[box] then
     shared.update(all, function(boxes)
       boxes = boxes or {}
       boxes[box] = true
       return boxes
-    end)
+    end, { persist = true })
   end
   light(box)
 end
