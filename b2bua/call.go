@@ -332,6 +332,7 @@ func (c *Call) callerEnded() {
 	}
 	close(c.done)
 	c.endSupervision()
+	c.happened(Happening{Kind: "hangup"})
 	for _, l := range c.legs {
 		if l != c.caller && !c.transferring(l) {
 			l.hangup(0)

@@ -32,6 +32,9 @@ type Origination struct {
 	Screen func(ctx context.Context, c *Call, targets []string, dial *DialOptions) error
 	// Handler serves the call once somebody has answered.
 	Handler Handler
+	// Ended is called once Handler has returned, with nil, or when nobody has answered, with
+	// why; nil: nobody wants to know.
+	Ended func(*Failure)
 }
 
 // ErrBusy is returned where the limits leave no room for another call, or the server drains.
@@ -143,13 +146,17 @@ func onlyUser(targets []string) string {
 
 // callOut is the handler of such a call: it reaches somebody, and hands the call on.
 func (c *Call) callOut(ctx context.Context, groups [][]branch, o Origination) error {
+	var missed *Failure
+	if o.Ended != nil {
+		defer func() { o.Ended(missed) }()
+	}
 	if o.Screen != nil {
 		err := o.Screen(ctx, c, o.Targets, &o.Dial)
 		if err == nil {
 			groups, err = c.prepare(o.Targets, o.Dial)
 		}
 		if err != nil {
-			c.box.post(do(func(c *Call) { c.unreached(err) }))
+			missed = c.inVain(err)
 			return nil
 		}
 	}
@@ -163,11 +170,14 @@ func (c *Call) callOut(ctx context.Context, groups [][]branch, o Origination) er
 		c.startDialling(&dialling{c: c, o: op, opts: opts, waiting: groups, as: &as, first: true, onProgress: c.rings})
 	})
 	if err != nil {
-		c.box.post(do(func(c *Call) { c.unreached(err) }))
+		missed = c.inVain(err)
 		return nil
 	}
 	return o.Handler.ServeCall(ctx, c)
 }
+
+// Originated reports whether nobody has made the call: we have called its first leg.
+func (c *Call) Originated() bool { return c.originated }
 
 // rings notes that the called party's phone does.
 func (c *Call) rings(*Leg, int, bool) {
@@ -196,10 +206,18 @@ func (c *Call) pickedUp(l *Leg, limit time.Duration) {
 	}
 }
 
-// unreached ends a call that nobody has answered.
-func (c *Call) unreached(err error) {
+// inVain ends a call that nobody has answered, and says why.
+func (c *Call) inVain(err error) *Failure {
 	f := failure(500, "")
+	if errors.Is(err, ErrHangup) {
+		f = failure(487, "")
+	}
 	errors.As(err, &f)
+	c.box.post(do(func(c *Call) { c.unreached(f) }))
+	return f
+}
+
+func (c *Call) unreached(f *Failure) {
 	if c.gone() {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 
 // Happening is something that a script may watch while it waits for something else.
 type Happening struct {
-	Kind  string // refer, dtmf, hold, resume, info; silence; in a conference speaks, quiet
+	Kind  string // refer, dtmf, hold, resume, info; silence; hangup; in a conference speaks, quiet
 	Leg   *Leg   // whose far end did it
 	Value string // refer: the URI that the REFER points to; dtmf: the digit; info: the body; speaks, quiet: the room
 }

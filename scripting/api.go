@@ -9,6 +9,7 @@ import (
 // api is all that scripts may call. The Lua states, the linter, the definitions for editors
 // and the reference page come from it, so they cannot drift apart.
 type api struct {
+	globals []function
 	modules []module
 	classes []class
 	aliases []alias
@@ -62,7 +63,7 @@ func (f function) entry(name string) lua.LGFunction {
 }
 
 func newAPI() *api {
-	return &api{modules: modules(), classes: classes(), aliases: aliases()}
+	return &api{globals: globalFunctions(), modules: modules(), classes: classes(), aliases: aliases()}
 }
 
 func (a *api) class(name string) class {

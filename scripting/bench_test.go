@@ -43,7 +43,7 @@ func routeOnce(tb testing.TB, e *Engine) {
 	if err != nil || v.String() != "user:1001" {
 		tb.Fatalf("%v, %v", v, err)
 	}
-	s.close()
+	s.release()
 }
 
 func routingEngine(tb testing.TB) *Engine {
@@ -96,7 +96,7 @@ func BenchmarkWaiting(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/n, "bytes/state")
 		for _, s := range states {
-			s.close()
+			s.release()
 		}
 	}
 }

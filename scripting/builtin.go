@@ -20,6 +20,7 @@ type builtin struct {
 	leg     *lua.LTable
 
 	database, transaction *lua.LTable
+	timer                 *lua.LTable
 }
 
 // sharedModule is a table whose entries come from a metatable that scripts cannot reach: a
@@ -46,6 +47,9 @@ func newBuiltin(a *api) *builtin {
 	for name, fn := range baseFunctions() {
 		b.globals[name] = goFunction(fn)
 	}
+	for _, f := range a.globals {
+		b.globals[f.name] = goFunction(f.entry(f.name))
+	}
 	table := pick(template, "table", "getn", "insert", "maxn", "remove", "sort")
 	table["concat"] = goFunction(tableConcat)
 	b.add("table", table)
@@ -64,6 +68,7 @@ func newBuiltin(a *api) *builtin {
 	b.leg = objectMeta(a.class("Leg"), legProperty, setLegProperty)
 	b.database = objectMeta(a.class("Database"), noProperty, noSetting)
 	b.transaction = objectMeta(a.class("Transaction"), noProperty, noSetting)
+	b.timer = objectMeta(a.class("Timer"), noProperty, noSetting)
 	return b
 }
 

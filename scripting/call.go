@@ -3,12 +3,10 @@ package scripting
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"tandem/b2bua"
-	"tandem/clock"
 )
 
 // callObject is a call as its script sees it.
@@ -17,33 +15,20 @@ type callObject struct {
 	self  *lua.LUserData
 	vars  *lua.LTable
 	facts map[string]lua.LValue // from, to and source, made when they are first asked for
-	legs  map[*b2bua.Leg]*lua.LUserData
-	grace clock.Timer // running once the call has ended
-
-	limits map[string]time.Duration // that on_dial has set, by target
+	payer *callObject           // who answers for what it dials: itself, or whose script has begun it
 
 	watching *watching // what call:on asked for, or nil
+	finished bool      // nothing more may be asked for
 }
 
 func newCallObject(c *b2bua.Call, b *builtin) *callObject {
 	o := &callObject{c: c, vars: newTable(0, 1), facts: map[string]lua.LValue{}}
-	o.self = &lua.LUserData{Value: o, Metatable: b.call}
+	o.self, o.payer = &lua.LUserData{Value: o, Metatable: b.call}, o
 	return o
 }
 
 // note adds a line to the call's timeline.
 func (o *callObject) note(text string) { o.c.Note("script", text) }
-
-// beforeWait hands what the record keeps to the call: the script may never come back.
-func (o *callObject) beforeWait(s *state) { o.saveVars(s) }
-
-// afterWait gives the script of a call that has ended the time to tidy up, and no more.
-func (o *callObject) afterWait(s *state) {
-	if o.grace != nil || !o.ended() {
-		return
-	}
-	o.grace = s.engine.o.Clock.AfterFunc(tidyUp, func() { s.cancel(errGrace) })
-}
 
 func (o *callObject) ended() bool {
 	select {

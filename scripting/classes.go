@@ -17,7 +17,7 @@ func aliases() []alias {
 // classes are the objects and tables that scripts get, and the tables of options they give.
 func classes() []class {
 	return []class{
-		callClass(), legClass(), databaseClass(), transactionClass(), recordFilter(), fileEntryClass(), mailOptions(), attachmentClass(), addressClass(), sourceClass(),
+		callClass(), legClass(), databaseClass(), transactionClass(), recordFilter(), fileEntryClass(), mailOptions(), attachmentClass(), timerClass(), originateOptions(), addressClass(), sourceClass(),
 		answerOptions(), progressOptions(), playOptions(), gatherOptions(), menuOptions(), sayOptions(), recordOptions(), recordResult(), tapeOptions(),
 		dialOptions(), bridgeResult(), failureClass(), sharedOptions, hoursClass(), handlersClass(), httpOptions(), responseClass(), contactClass(), notifyOptions(), liveCallClass(),
 		conferenceOptions(), conferenceResult(), conferenceMember(),

@@ -148,8 +148,8 @@ func conferenceRecord(s *state, L *lua.LState) int {
 	err := b2bua.ErrNoConference
 	if srv := s.engine.server.Load(); srv != nil {
 		var by *b2bua.Call
-		if s.call != nil {
-			by = s.call.c
+		if o := runningIn(L).call; o != nil {
+			by = o.c
 		}
 		s.block(L, a.name, func(context.Context) { err = srv.RecordConference(by, room, file) })
 	}

@@ -172,12 +172,12 @@ func (s *state) ask(a arguments, limit time.Duration, inTx bool, what string, do
 	if refused, ok := errors.AsType[*database.Refused](err); ok {
 		a.fail("sql: %s", refused)
 	}
-	if took := s.engine.o.Clock.Now().Sub(began); s.call != nil && (err != nil || took >= slowStatement) {
+	if took := s.engine.o.Clock.Now().Sub(began); err != nil || took >= slowStatement {
 		how := "done"
 		if err != nil {
 			how = err.Error()
 		}
-		s.call.note("db " + what + ": " + how + " after " + took.Round(time.Millisecond).String())
+		runningIn(a.L).note("db " + what + ": " + how + " after " + took.Round(time.Millisecond).String())
 	}
 	return err
 }
@@ -275,7 +275,7 @@ func (s *state) transaction(a arguments, name string, db database.DB) int {
 	t := &transactionObject{name: name, timeout: db.Timeout()}
 	what := databaseName(name) + " transaction"
 	// The transaction lives by the script's context: that of one statement would end it early.
-	life, end := context.WithCancelCause(s.ctx)
+	life, end := context.WithCancelCause(a.L.Context())
 	defer end(nil)
 	err := s.ask(a, t.timeout, false, what, func(ctx context.Context) (err error) {
 		stop := context.AfterFunc(ctx, func() { end(context.Cause(ctx)) })

@@ -22,6 +22,9 @@ func (a *api) definitions() string {
 			defineFunction(&b, f, m.name+".")
 		}
 	}
+	for _, f := range a.globals {
+		defineFunction(&b, f, "")
+	}
 	return b.String()
 }
 

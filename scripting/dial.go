@@ -98,16 +98,20 @@ func (s *state) dialOptions(a arguments, o options, raised **ScriptError) b2bua.
 		opts.Ringback = o.sources("ringback")
 	}
 	if fn := o.function("on_answer"); fn != nil {
-		opts.OnAnswer = func(l *b2bua.Leg) bool { return s.onAnswer(fn, l, raised) }
+		r := runningIn(a.L)
+		opts.OnAnswer = func(l *b2bua.Leg) bool { return s.onAnswer(r, fn, l, raised) }
 	}
 	return opts
 }
 
 // onAnswer runs the script's function while the dialling waits, in the same goroutine.
-func (s *state) onAnswer(fn *lua.LFunction, l *b2bua.Leg, raised **ScriptError) bool {
-	thread, cancel := s.L.NewThread()
+func (s *state) onAnswer(r *running, fn *lua.LFunction, l *b2bua.Leg, raised **ScriptError) bool {
+	thread, cancel := s.thread(r)
 	defer cancel()
-	v, err := s.callIn(thread, fn, s.legValue(l))
+	s.baton.Lock()
+	leg := s.legValue(l)
+	s.baton.Unlock()
+	v, err := s.callIn(thread, fn, leg)
 	if err != nil {
 		if *raised == nil {
 			*raised = err

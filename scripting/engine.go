@@ -61,6 +61,7 @@ type Engine struct {
 	panics  panics
 	hangups hangups
 	serving serving
+	beside  beside
 
 	settings atomic.Pointer[map[string]any]
 	current  atomic.Pointer[generation]
@@ -146,6 +147,7 @@ func engineOf(o Options, b base) *Engine {
 func (e *Engine) Close() {
 	e.hangups.drain(e.o.Clock)
 	e.cancel()
+	e.beside.wait(e.o.Clock)
 	e.done.Wait()
 	e.fetched.wait()
 	e.http.client.CloseIdleConnections()

@@ -77,7 +77,7 @@ func eval(t testing.TB, e *Engine, text string) (string, *ScriptError) {
 		return "", &ScriptError{Message: err.Error()}
 	}
 	s := newState(t.Context(), e, e.current.Load(), nil)
-	defer s.close()
+	defer s.release()
 	v, serr := s.callIn(s.L, s.L.NewFunctionFromProto(proto))
 	if serr != nil {
 		return "", serr
@@ -175,7 +175,7 @@ func TestGenerationStaysWithItsState(t *testing.T) {
 	e := newTestEngine(t, testOptions(dir))
 	g := e.current.Load()
 	s := newState(t.Context(), e, g, nil)
-	defer s.close()
+	defer s.release()
 	writeFile(t, filepath.Join(dir, "lib/m.lua"), "return 'new'")
 	if errs := e.Reload(); len(errs) > 0 {
 		t.Fatal(errs)

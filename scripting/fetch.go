@@ -64,8 +64,8 @@ func newFetchedSounds() *fetchedSounds {
 func (a arguments) fetch(target string) (media.Source, error) {
 	s := of(a.L)
 	var gone <-chan struct{}
-	if s.call != nil {
-		gone = s.call.c.Done()
+	if o := runningIn(a.L).call; o != nil {
+		gone = o.c.Done()
 	}
 	var clip *media.Clip
 	var err error

@@ -33,6 +33,9 @@ func TestGenerated(t *testing.T) {
 
 // eachFunction visits all that scripts may call, and what examples call its object.
 func (a *api) eachFunction(visit func(name string, f function)) {
+	for _, f := range a.globals {
+		visit(f.name, f)
+	}
 	for _, m := range a.modules {
 		for _, f := range m.functions {
 			visit(m.name+"."+f.name, f)

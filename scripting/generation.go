@@ -99,7 +99,7 @@ func (g *generation) origin() int64 {
 // on_load hooks if asked to.
 func (e *Engine) rehearse(g *generation, hooks bool) []FileError {
 	s := newState(e.ctx, e, g, nil)
-	defer s.close()
+	defer s.release()
 	var found []FileError
 	for _, p := range g.plugins {
 		handlers, err := s.handlers(s.L, p)
@@ -117,6 +117,7 @@ func (e *Engine) rehearse(g *generation, hooks bool) []FileError {
 	if len(found) > 0 || !hooks {
 		return found
 	}
+	s.loading = true
 	for _, p := range g.plugins {
 		handlers, err := s.handlers(s.L, p)
 		if err == nil {

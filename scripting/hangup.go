@@ -85,9 +85,9 @@ func (e *Engine) tell() {
 // hungUp runs one plugin's on_hangup in a state of its own, for as long as clean-up may take.
 func (e *Engine) hungUp(g *generation, p *script, c *store.Call) {
 	s := newState(e.ctx, e, g, nil)
-	defer s.close()
+	defer s.release()
 	s.log = e.o.Log.With("call", c.ID)
-	late := e.o.Clock.AfterFunc(tidyUp, func() { s.cancel(errSlowHangup) })
+	late := e.o.Clock.AfterFunc(tidyUp, func() { s.endOwn(errSlowHangup) })
 	defer late.Stop()
 	if _, err := s.askPlugin(s.L, p, "on_hangup", RecordTable(c)); err != nil {
 		s.log.Error("script: "+err.Message, "script", p.name, "handler", "on_hangup", "generation", g.id, "traceback", err.Traceback)

@@ -27,7 +27,7 @@ const maxAnswers = 3
 func (e *Engine) ask(ctx context.Context, handler string, question ...lua.LValue) ([]lua.LValue, error) {
 	g := e.current.Load()
 	s := newState(ctx, e, g, nil)
-	defer s.close()
+	defer s.release()
 	for _, p := range g.asks[handler] {
 		answers, err := s.askPlugin(s.L, p, handler, question...)
 		if err != nil {

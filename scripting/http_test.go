@@ -235,7 +235,7 @@ func TestHTTPAfterHangup(t *testing.T) {
 		http.get("http://x/3", { timeout = 60 })
 		log.info("too late")
 	end }`}
-	o := Options{Dir: scriptDir(t, files), Recordings: t.TempDir(), HTTP: slowly{3 * time.Second}}
+	o := Options{Dir: scriptDir(t, files), Recordings: t.TempDir(), HTTP: slowly{2500 * time.Millisecond}}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, o)
 		defer w.close()
@@ -250,7 +250,7 @@ func TestHTTPAfterHangup(t *testing.T) {
 		if r.Call.DurationMS > 1500 || r.Call.State != store.StateAnswered || r.Call.ReleasedBy != store.ByCaller {
 			t.Errorf("%+v", r.Call)
 		}
-		if lines := strings.Join(events(r, "http"), "\n"); !strings.Contains(lines, "GET http://x 200 OK after 3s") {
+		if lines := strings.Join(events(r, "http"), "\n"); !strings.Contains(lines, "GET http://x 200 OK after 2.5s") {
 			t.Errorf("the timeline: %s", lines)
 		}
 	})

@@ -108,7 +108,7 @@ func (s *state) http(a arguments, verb string) int {
 	var err error
 	began := s.engine.o.Clock.Now()
 	s.block(a.L, a.name, func(ctx context.Context) { res, err = s.engine.doHTTP(ctx, r) })
-	s.noteHTTP(r, res, err, s.engine.o.Clock.Now().Sub(began))
+	noteHTTP(runningIn(a.L).call, r, res, err, s.engine.o.Clock.Now().Sub(began))
 	if err != nil {
 		return failed(a.L, err.Error())
 	}
@@ -117,8 +117,8 @@ func (s *state) http(a arguments, verb string) int {
 
 // noteHTTP adds a line to the call's timeline. Of the URL it keeps scheme and host: the rest
 // may hold a secret.
-func (s *state) noteHTTP(r httpRequest, res httpResponse, err error, took time.Duration) {
-	if s.call == nil {
+func noteHTTP(o *callObject, r httpRequest, res httpResponse, err error, took time.Duration) {
+	if o == nil {
 		return
 	}
 	where := "?"
@@ -129,7 +129,7 @@ func (s *state) noteHTTP(r httpRequest, res httpResponse, err error, took time.D
 	if err != nil {
 		how = err.Error()
 	}
-	s.call.c.Note("http", r.method+" "+where+" "+how+" after "+took.Round(time.Millisecond).String())
+	o.c.Note("http", r.method+" "+where+" "+how+" after "+took.Round(time.Millisecond).String())
 }
 
 func responseTable(res httpResponse) *lua.LTable {

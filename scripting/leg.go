@@ -16,15 +16,14 @@ type legObject struct {
 
 // legValue is a leg as the script sees it: the same object each time.
 func (s *state) legValue(l *b2bua.Leg) *lua.LUserData {
-	o := s.call
-	if ud, ok := o.legs[l]; ok {
+	if ud, ok := s.legs[l]; ok {
 		return ud
 	}
-	if o.legs == nil {
-		o.legs = map[*b2bua.Leg]*lua.LUserData{}
+	if s.legs == nil {
+		s.legs = map[*b2bua.Leg]*lua.LUserData{}
 	}
 	ud := &lua.LUserData{Value: &legObject{leg: l, vars: newTable(0, 1)}, Metatable: s.engine.builtin.leg}
-	o.legs[l] = ud
+	s.legs[l] = ud
 	return ud
 }
 

@@ -137,6 +137,11 @@ func (l *linter) call(e *ast.FuncCallExpr) {
 	}
 	switch fn := e.Func.(type) {
 	case *ast.IdentExpr:
+		for _, f := range l.api.globals {
+			if f.name == fn.Value {
+				l.arguments(f, e.Args)
+			}
+		}
 		if fn.Value != "require" || len(e.Args) == 0 {
 			return
 		}

@@ -59,9 +59,10 @@ func (s *state) logLine(L *lua.LState, level slog.Level, msg string, fields *lua
 		attrs = append(attrs, k, v)
 		note += " " + k + "=" + v
 	}
-	s.log.Log(context.Background(), level, msg, attrs...)
-	if s.call != nil && level >= slog.LevelInfo {
-		s.call.note(note)
+	r := runningIn(L)
+	r.log().Log(context.Background(), level, msg, attrs...)
+	if level >= slog.LevelInfo {
+		r.note(note)
 	}
 }
 

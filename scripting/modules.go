@@ -1,5 +1,8 @@
 package scripting
 
+// globalFunctions are those that stand outside of any module.
+func globalFunctions() []function { return []function{spawnFunction(), originateFunction()} }
+
 // modules are the tables that scripts find without require, in the order of the reference.
 func modules() []module {
 	return []module{
@@ -20,5 +23,6 @@ func modules() []module {
 		configModule(),
 		reModule(),
 		timeModule(),
+		timerModule(),
 	}
 }

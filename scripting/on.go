@@ -26,7 +26,7 @@ func onFunction() function {
 // watching runs the functions of call:on one after the other, in a goroutine of its own
 // that holds the state's baton while it does.
 type watching struct {
-	s    *state
+	r    *running
 	stop func() // no more happenings
 	done chan struct{}
 
@@ -51,28 +51,39 @@ func callOn(s *state, L *lua.LState) int {
 	if !ok {
 		a.wrong("fn", "a function", a.at(2))
 	}
-	o := s.call
-	if o.watching == nil {
-		w := &watching{s: s, done: make(chan struct{}), fns: map[string][]*lua.LFunction{}, wake: make(chan struct{}, 1)}
+	o := L.Get(1).(*lua.LUserData).Value.(*callObject)
+	if o.finished {
+		return failed(L, "hangup") // no script serves it any more
+	}
+	w := o.watching
+	if w == nil {
+		w = &watching{r: s.service(o), done: make(chan struct{}), fns: map[string][]*lua.LFunction{}, wake: make(chan struct{}, 1)}
 		w.stop = c.Watch(w.happened)
 		o.watching = w
 		go w.run()
-		go func() {
-			<-c.Done()
+		if o.ended() {
 			w.hungUp()
-		}()
+		}
 	}
 	if event == "silence" {
 		c.WatchSilence()
 	}
-	o.watching.mu.Lock()
-	defer o.watching.mu.Unlock()
-	o.watching.fns[event] = append(o.watching.fns[event], fn)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fns[event] = append(w.fns[event], fn)
 	return push(L, lua.LTrue)
 }
 
 // happened is called on the call's goroutine.
 func (w *watching) happened(h b2bua.Happening) {
+	if h.Kind == "hangup" {
+		w.hungUp()
+		return
+	}
+	w.add(h)
+}
+
+func (w *watching) add(h b2bua.Happening) {
 	w.mu.Lock()
 	if len(w.fns[h.Kind]) > 0 && len(w.queue) < watchCap {
 		w.queue = append(w.queue, h)
@@ -82,7 +93,7 @@ func (w *watching) happened(h b2bua.Happening) {
 }
 
 // hungUp tells once that the call has ended.
-func (w *watching) hungUp() { w.gone.Do(func() { w.happened(b2bua.Happening{Kind: "hangup"}) }) }
+func (w *watching) hungUp() { w.gone.Do(func() { w.add(b2bua.Happening{Kind: "hangup"}) }) }
 
 func (w *watching) ring() {
 	select {
@@ -121,23 +132,13 @@ func (w *watching) call(fn *lua.LFunction, h b2bua.Happening) {
 	if h.Leg != nil && h.Leg.Seq() > 0 {
 		who = "callee"
 	}
-	s := w.s
-	s.baton.Lock()
-	thread, cancel := s.L.NewThread()
-	s.baton.Unlock()
-	defer cancel()
-	if err := s.runIn(thread, fn, lua.LString(h.Value), lua.LString(who)); err != nil {
-		s.log.Error("script: "+err.Message, "event", h.Kind, "generation", s.gen.id, "traceback", err.Traceback)
-		s.call.c.ScriptError(err.Message, err.Traceback)
-	}
+	w.r.run(`call:on("`+h.Kind+`")`, fn, lua.LString(h.Value), lua.LString(who))
 }
 
 // close runs what still waits and ends the watching. The baton is free.
 func (w *watching) close() {
 	w.stop()
-	if w.s.call.ended() {
-		w.hungUp()
-	}
+	w.hungUp() // when the script that serves a call returns, the call ends
 	w.mu.Lock()
 	w.ended = true
 	w.mu.Unlock()

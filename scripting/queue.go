@@ -111,18 +111,19 @@ func (s *state) queueOptions(a arguments, o options, raised **ScriptError) b2bua
 	}
 	opts.Dial = b2bua.DialOptions{Headers: a.headers("option headers", o.table("headers")), From: o.str("from", ""), Display: o.str("display", ""),
 		Codecs: o.strings("codecs"), Max: o.seconds("max_talk", 0)}
+	r := runningIn(a.L)
 	if fn := o.function("on_answer"); fn != nil {
-		opts.Dial.OnAnswer = func(l *b2bua.Leg) bool { return s.onAnswer(fn, l, raised) }
+		opts.Dial.OnAnswer = func(l *b2bua.Leg) bool { return s.onAnswer(r, fn, l, raised) }
 	}
 	if len(s.gen.asks["on_dial"]) > 0 {
-		opts.Screen = func(target string) (*b2bua.Failure, time.Duration) { return s.screenAgent(target, raised) }
+		opts.Screen = func(target string) (*b2bua.Failure, time.Duration) { return s.screenAgent(r, target, raised) }
 	}
 	return opts
 }
 
 // screenAgent asks on_dial about an agent while the caller waits, in the goroutine that does.
-func (s *state) screenAgent(target string, raised **ScriptError) (*b2bua.Failure, time.Duration) {
-	thread, cancel := s.L.NewThread()
+func (s *state) screenAgent(r *running, target string, raised **ScriptError) (*b2bua.Failure, time.Duration) {
+	thread, cancel := s.thread(r)
 	defer cancel()
 	var opts b2bua.DialOptions
 	ask := thread.NewFunction(func(L *lua.LState) int {

@@ -27,6 +27,10 @@ func (a *api) reference() string {
 			}
 		}
 	}
+	b.WriteString("\n## Functions\n")
+	for _, f := range a.globals {
+		a.describe(&b, f, "")
+	}
 	b.WriteString("\n## Modules\nThey are always there, without `require`.\n")
 	for _, m := range a.modules {
 		fmt.Fprintf(&b, "\n### %s\n%s\n", m.name, m.doc)

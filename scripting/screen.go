@@ -17,35 +17,37 @@ func (e *Engine) SetEmergency(numbers []string) {
 	e.emergency.Store(&numbers)
 }
 
-// urgent tells whether a call, or a target that it dials, is one to an emergency number.
-func (s *state) urgent(target string) bool {
+// urgent tells whether a call that somebody has made, or a target that it dials, is one to an
+// emergency number.
+func (s *state) urgent(o *callObject, target string) bool {
 	numbers := s.engine.emergency.Load()
 	if numbers == nil {
 		return false
 	}
 	_, number, _ := strings.Cut(target, "/")
-	return slices.Contains(*numbers, s.call.c.Number()) || slices.Contains(*numbers, number)
+	return !o.c.Originated() && slices.Contains(*numbers, o.c.Number()) || slices.Contains(*numbers, number)
 }
 
 // screen asks each plugin's on_dial about what the script is about to dial, until one has
 // something to say: what it refuses is not called, and what it limits ends in time. An
 // error of on_dial is the script's: nobody is called.
 func (s *state) screen(a arguments, targets []string, opts *b2bua.DialOptions) {
-	plugins := s.gen.asks["on_dial"]
-	if len(plugins) == 0 || s.call == nil {
+	plugins, o := s.gen.asks["on_dial"], runningIn(a.L).call
+	if len(plugins) == 0 || o == nil {
 		return
 	}
+	o = o.payer
 	before := s.busy
 	s.busy = "inside on_dial"
 	defer func() { s.busy = before }()
 	asked := map[string]bool{}
 	for _, target := range targets {
-		if asked[target] || s.urgent(target) {
+		if asked[target] || s.urgent(o, target) {
 			continue
 		}
 		asked[target] = true
 		for _, p := range plugins {
-			if s.judged(a, p, target, opts) {
+			if s.judged(a, o, p, target, opts) {
 				break
 			}
 		}
@@ -53,7 +55,7 @@ func (s *state) screen(a arguments, targets []string, opts *b2bua.DialOptions) {
 }
 
 // judged asks one plugin about one target; false when it has nothing to say.
-func (s *state) judged(a arguments, p *script, target string, opts *b2bua.DialOptions) bool {
+func (s *state) judged(a arguments, o *callObject, p *script, target string, opts *b2bua.DialOptions) bool {
 	L := a.L
 	handlers, err := s.handlersHeld(L, p)
 	if err != nil {
@@ -63,7 +65,7 @@ func (s *state) judged(a arguments, p *script, target string, opts *b2bua.DialOp
 	if !ok {
 		return false
 	}
-	push(L, fn, s.call.self, lua.LString(target))
+	push(L, fn, o.self, lua.LString(target))
 	L.Call(2, maxAnswers)
 	verdict, code, why := L.Get(-3), L.Get(-2), L.Get(-1)
 	L.Pop(maxAnswers)
@@ -98,7 +100,7 @@ func (s *state) refuse(a arguments, p *script, target string, code, why lua.LVal
 	t := opts.Each[target]
 	t.Refused = b2bua.NewFailure(n, string(reason))
 	opts.Each[target] = t
-	s.call.note(fmt.Sprintf("%s refuses to dial %s: %s", p.name, target, t.Refused))
+	runningIn(a.L).note(fmt.Sprintf("%s refuses to dial %s: %s", p.name, target, t.Refused))
 }
 
 // limit ends the bridge in time, also one with a leg that call:dial made.
@@ -106,15 +108,15 @@ func (s *state) limit(target string, d time.Duration, opts *b2bua.DialOptions) {
 	if opts.Max == 0 || d < opts.Max {
 		opts.Max = d
 	}
-	if s.call.limits == nil {
-		s.call.limits = map[string]time.Duration{}
+	if s.limits == nil {
+		s.limits = map[string]time.Duration{}
 	}
-	s.call.limits[target] = d
+	s.limits[target] = d
 }
 
 // limitOf shortens a bridge with a leg to what on_dial said when it was dialled.
 func (s *state) limitOf(l *b2bua.Leg, opts *b2bua.DialOptions) {
-	if d := s.call.limits[l.Target()]; d > 0 && (opts.Max == 0 || d < opts.Max) {
+	if d := s.limits[l.Target()]; d > 0 && (opts.Max == 0 || d < opts.Max) {
 		opts.Max = d
 	}
 }

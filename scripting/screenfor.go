@@ -17,7 +17,7 @@ func (e *Engine) Screen(ctx context.Context, c *b2bua.Call, targets []string, op
 	}
 	s := newState(ctx, e, g, newCallObject(c, e.builtin))
 	s.log = c.Log()
-	defer s.close()
+	defer s.release()
 	ask := s.L.NewFunction(func(L *lua.LState) int {
 		s.screen(args(L, "on_dial"), targets, opts)
 		return 0

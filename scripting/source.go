@@ -176,7 +176,7 @@ func (a arguments) sources(what string, v lua.LValue) []media.Source {
 
 // notFound logs a sound that cannot be played.
 func (a arguments) notFound(source string, err error) {
-	s := of(a.L)
+	r := runningIn(a.L)
 	if isWeb(source) {
 		source = shownURL(source)
 	}
@@ -185,10 +185,8 @@ func (a arguments) notFound(source string, err error) {
 		msg = "prompt cannot be played: " + err.Error()
 	}
 	where := strings.TrimSuffix(a.L.Where(1), ":")
-	s.log.Warn(msg, "source", source, "script", where)
-	if s.call != nil {
-		s.call.note(where + ": " + msg + ": " + source)
-	}
+	r.log().Warn(msg, "source", source, "script", where)
+	r.note(where + ": " + msg + ": " + source)
 }
 
 // optSources reads a source from an option, if it is set.

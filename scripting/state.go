@@ -7,8 +7,12 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"tandem/b2bua"
 )
 
 // What a script may use of stack: frames, and values at the start and at most.
@@ -25,65 +29,121 @@ type state struct {
 	gen    *generation
 	L      *lua.LState
 	log    *slog.Logger
-	call   *callObject // nil outside of a call
+	call   *callObject // that it was made for; nil outside of a call
 
-	ctx    context.Context // of whatever blocks, and of the Lua machine: one end for both
+	// Two lifetimes: ctx is that of all that runs here, own that of the function which the state
+	// was made for and of what ends with it. Each ends what blocks and the Lua machine alike.
+	ctx    context.Context
 	cancel context.CancelCauseFunc
+	own    *running
+	endOwn context.CancelCauseFunc
+	unbind func() bool // from what own ends with
 	meter  *meter
+
+	holds  atomic.Int64 // functions that may still run
+	tasks  atomic.Int64 // those of them that run, or will, beside the first
+	atEnd  func()       // when the last has let go; may be nil
+	grace  grace
+	active []*callObject                 // calls that functions of the state serve
+	legs   map[*b2bua.Leg]*lua.LUserData // as scripts know them
+	limits map[string]time.Duration      // that on_dial has set, by target
 
 	// baton is held by the one function that runs Lua; it is given up while a host function blocks.
 	baton sync.Mutex
 	waits []*pendingWait // that go on now; guarded by the baton
 
 	busy      string // why nothing may block now, or ""
+	loading   bool   // on_load runs
 	coroutine int    // how deep coroutines resume each other
 	required  map[string]lua.LValue
 	loaded    map[string]*lua.LTable // handlers by plugin
 	random    *random
 }
 
-// stateContext leads from a Lua state, or a coroutine of it, to our state.
-type stateContext struct {
+// running is the context of a function of a script, and of the coroutines that it makes.
+type running struct {
 	context.Context
-	s *state
+	s    *state
+	call *callObject // in whose service it runs; nil: none
+	free bool        // the end of the call does not end it
 }
 
-type stateKey struct{}
+type runningKey struct{}
 
-func (c *stateContext) Value(key any) any {
-	if key == (stateKey{}) {
-		return c.s
+func (r *running) Value(key any) any {
+	if key == (runningKey{}) {
+		return r
 	}
-	return c.Context.Value(key)
+	return r.Context.Value(key)
 }
 
-// of finds the state that L, which may be a coroutine, belongs to.
-func of(L *lua.LState) *state { return L.Context().Value(stateKey{}).(*state) }
+// runningIn is the function that L, which may be a coroutine of its, runs.
+func runningIn(L *lua.LState) *running { return L.Context().Value(runningKey{}).(*running) }
 
+// of finds the state that L belongs to.
+func of(L *lua.LState) *state { return runningIn(L).s }
+
+// log is where lines about the function go.
+func (r *running) log() *slog.Logger {
+	if r.call != nil {
+		return r.call.c.Log()
+	}
+	return r.s.log
+}
+
+// note adds a line to the timeline of the call that the function serves.
+func (r *running) note(text string) {
+	if r.call != nil {
+		r.call.note(text)
+	}
+}
+
+// newState makes a state whose first function ends with ctx. Who has it lets go of it by release.
 func newState(ctx context.Context, e *Engine, g *generation, call *callObject) *state {
 	s := &state{engine: e, gen: g, call: call, log: e.o.Log}
-	inner, cancel := context.WithCancelCause(ctx)
-	s.ctx, s.cancel = &stateContext{inner, s}, cancel
+	s.holds.Store(1)
+	s.ctx, s.cancel = context.WithCancelCause(e.ctx)
+	own, endOwn := context.WithCancelCause(s.ctx)
+	s.own, s.endOwn = &running{Context: own, s: s, call: call}, endOwn
+	s.unbind = context.AfterFunc(ctx, func() { endOwn(context.Cause(ctx)) })
+	if call != nil {
+		s.active = []*callObject{call}
+	}
 	s.meter = newMeter(e.o.CallCPU, func() { e.guard.watch(s) }, func() {
-		cancel(fmt.Errorf("the script ran for %v without waiting (call_cpu)", e.o.CallCPU))
+		s.cancel(fmt.Errorf("the script ran for %v without waiting (call_cpu)", e.o.CallCPU))
 	})
 	s.L = lua.NewState(lua.Options{
 		CallStackSize: callDepth, RegistrySize: registry, RegistryMaxSize: registryMax, RegistryGrowStep: registryGrow,
 		SkipOpenLibs: true, MinimizeStackMemory: true, IncludeGoStackTrace: true,
 	})
-	s.L.SetContext(s.ctx)
+	s.L.SetContext(s.own)
 	e.builtin.open(s.L)
 	if call != nil {
-		e.serving.add(s)
+		e.serving.add(call, s)
 	}
 	return s
 }
 
+// hold keeps the state for one more function; who calls it holds the state itself.
+func (s *state) hold() { s.holds.Add(1) }
+
+// release lets go of the state; the last one ends it.
+func (s *state) release() {
+	if s.holds.Add(-1) == 0 {
+		s.close()
+	}
+}
+
 // close ends the state; nothing of it may be used afterwards.
 func (s *state) close() {
+	s.grace.close()
 	if s.call != nil {
-		s.engine.serving.remove(s)
+		s.engine.serving.remove(s.call, s)
 	}
+	if s.atEnd != nil {
+		s.atEnd()
+	}
+	s.unbind()
 	s.cancel(nil)
 	s.meter.stop()
 	if s.call != nil && s.engine.o.OnRan != nil {
@@ -133,7 +193,7 @@ func (s *state) protectAll(L *lua.LState, results int, fn *lua.LFunction, args .
 		L.Push(a)
 	}
 	if err := L.PCall(len(args), results, nil); err != nil {
-		return nil, s.scriptError(err)
+		return nil, s.scriptError(L, err)
 	}
 	values := make([]lua.LValue, results)
 	for i := range values {
@@ -144,7 +204,7 @@ func (s *state) protectAll(L *lua.LState, results int, fn *lua.LFunction, args .
 }
 
 // scriptError says what was raised: a string, or a table with a message or a __tostring.
-func (s *state) scriptError(err error) *ScriptError {
+func (s *state) scriptError(L *lua.LState, err error) *ScriptError {
 	var ae *lua.ApiError
 	if !errors.As(err, &ae) {
 		return &ScriptError{Message: err.Error()}
@@ -160,8 +220,9 @@ func (s *state) scriptError(err error) *ScriptError {
 			msg = "an error that is a table without a message"
 		}
 	}
-	if cause := context.Cause(s.ctx); cause != nil && s.ctx.Err() != nil {
-		if i := strings.Index(msg, s.ctx.Err().Error()); i >= 0 {
+	if ended := L.Context().Err(); ended != nil {
+		cause := context.Cause(L.Context())
+		if i := strings.Index(msg, ended.Error()); i >= 0 {
 			msg = msg[:i] + cause.Error()
 		}
 	}
@@ -174,8 +235,8 @@ func (s *state) block(L *lua.LState, name string, fn func(ctx context.Context)) 
 	if s.busy != "" {
 		L.RaiseError("%s waits, and cannot be used %s", name, s.busy)
 	}
-	if s.call != nil {
-		s.call.beforeWait(s)
+	for _, o := range s.active {
+		o.saveVars(s) // the script may never come back
 	}
 	s.meter.pause()
 	w := s.beginWait(L, name)
@@ -184,11 +245,8 @@ func (s *state) block(L *lua.LState, name string, fn func(ctx context.Context)) 
 		s.baton.Lock()
 		s.endWait(w)
 		s.meter.start()
-		if s.call != nil {
-			s.call.afterWait(s)
-		}
 	}()
-	fn(s.ctx)
+	fn(L.Context())
 }
 
 // handlers runs a plugin's top level, once in each state, and returns its table.

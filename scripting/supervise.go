@@ -50,16 +50,17 @@ func liveSupervise(s *state, L *lua.LState, mode b2bua.SuperviseMode) int {
 	a := method(L, "call:"+string(mode))
 	id := a.liveID()
 	o := a.options(1, superviseOptions())
-	if s.call == nil {
+	by := runningIn(L).call
+	if by == nil {
 		a.fail("there is no caller here who could hear it")
 	}
-	if id == s.call.c.ID() {
+	if id == by.c.ID() {
 		a.fail("a call cannot listen to itself")
 	}
 	opts := b2bua.SuperviseOptions{Mode: mode, To: b2bua.Side(o.oneOf("to", string(b2bua.ByCallee), string(b2bua.ByCaller))), Keys: o.boolean("keys", false)}
 	var res b2bua.SuperviseResult
 	var err error
-	s.block(L, a.name, func(ctx context.Context) { res, err = s.call.c.Supervise(ctx, id, opts) })
+	s.block(L, a.name, func(ctx context.Context) { res, err = by.c.Supervise(ctx, id, opts) })
 	switch {
 	case errors.Is(err, b2bua.ErrConference):
 		return failed(L, err.Error())

@@ -57,19 +57,21 @@ func (v *serving) find(call string) *state {
 	return v.states[call]
 }
 
-func (v *serving) add(s *state) {
+func (v *serving) add(o *callObject, s *state) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.states == nil {
 		v.states = map[string]*state{}
 	}
-	v.states[s.call.c.ID()] = s
+	v.states[o.c.ID()] = s
 }
 
-func (v *serving) remove(s *state) {
+func (v *serving) remove(o *callObject, s *state) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.states, s.call.c.ID())
+	if id := o.c.ID(); v.states[id] == s {
+		delete(v.states, id)
+	}
 }
 
 // pendingWait is a blocking function that L is in. The baton guards the list of them.

@@ -78,7 +78,7 @@ func TestWhatARunningScriptDoes(t *testing.T) {
 	t.Parallel()
 	e := emptyEngine(t, nil)
 	s := newState(t.Context(), e, e.current.Load(), nil)
-	defer s.close()
+	defer s.release()
 	e.serving.states = map[string]*state{"busy": s}
 	s.baton.Lock() // as while Lua runs
 	does, ok := e.Activity("busy")

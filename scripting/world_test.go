@@ -68,14 +68,14 @@ const serverAddr = "10.0.0.1:5060"
 
 // inWorld runs test in a bubble with a server that trusts everybody and runs one script,
 // or the shipped ones when script is "".
-func inWorld(t *testing.T, script string, test func(w *world)) {
+func inWorld(t *testing.T, script string, test func(w *world), change ...func(*Options)) {
 	t.Helper()
 	t.Parallel()
 	files := map[string]string{"50-main.lua": script}
 	if script == "" {
 		files = nil
 	}
-	inWorldOf(t, files, test)
+	inWorldOf(t, files, test, change...)
 }
 
 func inWorldOf(t *testing.T, files map[string]string, test func(w *world), change ...func(*Options)) {

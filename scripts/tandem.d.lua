@@ -501,6 +501,33 @@ function Transaction:exec(sql, ...) end
 ---@field name? string the path's last part by default
 ---@field type? string such as audio/wav; by the name's ending if left out
 
+---What timer.after returns.
+---@class Timer
+local Timer = {}
+
+---Keeps the function from running.
+---```lua
+---local t = timer.after(10, function() call:hangup() end)
+---t:cancel()
+---```
+---@return boolean cancelled false when it has run already, or runs
+function Timer:cancel() end
+
+---What originate calls, and how.
+---@class OriginateOptions
+---@field to Target whom to call
+---@field on_answer fun(call: Call) serves the call once somebody has answered; when it returns, the call ends
+---@field on_failure? fun(failure: Failure) runs when nobody has answered, or the call was hung up before
+---@field from? string the number shown
+---@field display? string the name shown
+---@field timeout? number seconds to ring, 30 by default; with serial, for each target
+---@field strategy? "parallel"|"serial" all targets at once, or one after the other; parallel by default
+---@field headers? table<string, string|string[]> header fields to add
+---@field codecs? string[] to offer, in this order
+---@field max? number seconds the call may last
+---@field redirects? boolean follow a 3xx, true by default
+---@field privacy? boolean hide the number shown
+
 ---A party, as SIP names it.
 ---@class Address
 ---@field user string
@@ -1443,3 +1470,48 @@ function time.format(seconds, format, zone) end
 ---@param hours Hours opening hours, and their zone
 ---@return boolean open
 function time.hours(hours) end
+
+---Functions that run later.
+---@class timerlib
+timer = {}
+
+---Runs fn later, while the script is inside a function that waits. A timer ends with the call, at most 5 s after its hangup; one set by a function of spawn or originate does not.
+---```lua
+---local warn = timer.after(50, function() call:play("tone:beep") end)
+---call:gather{ max = 16, timeout = 60 }
+---warn:cancel()
+---```
+---@param seconds number up to a day
+---@param fn fun() what to run
+---@return Timer? timer or nil
+---@return string? reason
+function timer.after(seconds, fn) end
+
+---Runs fn beside the script, with the same variables: each runs while the others are inside a function that waits. It goes on after the call has ended, for as long as it likes. At most 64 functions of spawn, timer.after and originate run beside one script: then nil and a reason.
+---```lua
+---local id = call.id
+---spawn(function()
+---  http.post("https://crm.example/calls", { json = { id = id } })
+---end)
+---```
+---@param fn fun(...) what to run
+---@param ... any its arguments
+---@return boolean? ok true, or nil
+---@return string? reason why not, such as "hangup"
+function spawn(fn, ...) end
+
+---Makes a call of our own. It returns at once; on_answer gets the call when somebody answers, as on_call gets one that comes in. The function shares the script's variables, and goes on whatever becomes of the call that the script serves. `on_dial` is asked about the targets, with the call that it all began with.
+---```lua
+---originate{
+---  to = "user:1001", from = "700", timeout = 20,
+---  on_answer = function(call)
+---    call:play("one-moment")
+---    call:bridge("user:1002")
+---  end,
+---  on_failure = function(failure) log.info("not reached: " .. failure.state) end,
+---}
+---```
+---@param options OriginateOptions
+---@return string? id of the new call, or nil
+---@return string? reason why there is none
+function originate(options) end
