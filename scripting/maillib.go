@@ -99,12 +99,12 @@ func mailSend(s *state, L *lua.LState) int {
 			err = mailer.Send(ctx, m)
 		}
 	})
-	if s.call != nil {
+	if r := runningIn(a.L); r.call != nil {
 		how := "sent"
 		if err != nil {
 			how = err.Error()
 		}
-		s.call.note(fmt.Sprintf("mail to %s: %s after %v", m.To, how, s.engine.o.Clock.Now().Sub(began).Round(1e6)))
+		r.note(fmt.Sprintf("mail to %s: %s after %v", m.To, how, s.engine.o.Clock.Now().Sub(began).Round(1e6)))
 	}
 	if err != nil {
 		return failed(L, err.Error())
