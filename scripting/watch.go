@@ -1,9 +1,8 @@
 package scripting
 
 import (
+	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -22,47 +21,26 @@ func (e *Engine) watch() error {
 	if err != nil {
 		return err
 	}
-	if err := e.watchAll(w); err != nil {
+	if err := watchFolders(w, e.o.Dir); err != nil {
 		w.Close()
 		return err
 	}
 	e.done.Go(func() {
 		defer w.Close()
-		e.follow(w)
+		e.follow(w.Events, w.Errors, func() {
+			if err := watchFolders(w, e.o.Dir); err != nil {
+				e.o.Log.Warn("watching scripts", "dir", e.o.Dir, "error", err)
+			}
+			if e.changed() {
+				e.reload("file changed")
+			}
+		})
 	})
 	return nil
 }
 
-// watchAll watches the folder, what lies in it, and its parent: the folder may be swapped
-// as a whole, or be a link that is pointed elsewhere.
-func (e *Engine) watchAll(w *fsnotify.Watcher) error {
-	dir := e.o.Dir
-	if err := w.Add(filepath.Dir(filepath.Clean(dir))); err != nil {
-		return err
-	}
-	real, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(real, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			if os.IsNotExist(err) { // gone meanwhile
-				return nil
-			}
-			return err
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		if rel, _ := filepath.Rel(real, path); rel == "prompts" || rel == "spec" {
-			return fs.SkipDir
-		}
-		return w.Add(path)
-	})
-}
-
-// follow waits for changes and reloads when they have come to rest.
-func (e *Engine) follow(w *fsnotify.Watcher) {
+// follow waits for changes and calls settled when they have come to rest.
+func (e *Engine) follow(events <-chan fsnotify.Event, errs <-chan error, settled func()) {
 	rest := time.NewTimer(time.Hour)
 	rest.Stop()
 	var since time.Time
@@ -70,7 +48,7 @@ func (e *Engine) follow(w *fsnotify.Watcher) {
 		select {
 		case <-e.ctx.Done():
 			return
-		case _, ok := <-w.Events:
+		case _, ok := <-events:
 			if !ok {
 				return
 			}
@@ -78,7 +56,7 @@ func (e *Engine) follow(w *fsnotify.Watcher) {
 				since = time.Now()
 			}
 			rest.Reset(min(quiet, max(maxUnrest-time.Since(since), 0)))
-		case err, ok := <-w.Errors:
+		case err, ok := <-errs:
 			if !ok {
 				return
 			}
@@ -86,12 +64,27 @@ func (e *Engine) follow(w *fsnotify.Watcher) {
 			rest.Reset(quiet)
 		case <-rest.C:
 			since = time.Time{}
-			if err := e.watchAll(w); err != nil { // new folders; those watched stay so
-				e.o.Log.Warn("watching scripts", "dir", e.o.Dir, "error", err)
-			}
-			if e.changed() {
-				e.reload("file changed")
-			}
+			settled()
 		}
 	}
+}
+
+// watchFolders has w watch what the scripts depend on now, and nothing else. What it watches
+// already stays watched.
+func watchFolders(w *fsnotify.Watcher, dir string) error {
+	wanted, err := foldersOf(dir)
+	if err != nil {
+		return err
+	}
+	for path := range wanted {
+		if err := w.Add(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // gone meanwhile: its parent tells
+			return err
+		}
+	}
+	for _, path := range w.WatchList() {
+		if !wanted[path] {
+			_ = w.Remove(path) // it may be gone by itself
+		}
+	}
+	return nil
 }
