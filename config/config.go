@@ -19,6 +19,7 @@ type Config struct {
 	HTTP    HTTP          `toml:"http"`
 	Scripts Scripts       `toml:"scripts"`
 	DB      map[string]DB `toml:"db" reload:"live"`
+	Say     Say           `toml:"say"`
 	Mail    Mail          `toml:"mail"`
 	Limits  Limits        `toml:"limits"`
 	ACL     []ACL         `toml:"acl" reload:"live"`
@@ -109,6 +110,19 @@ type DB struct {
 	Connections int      `toml:"connections" reload:"live"` // at once; 0: 8
 }
 
+// Say is who reads text aloud: a web service, a program, or the program when the service fails.
+type Say struct {
+	// Command is a program and its arguments, in which {voice}, {file} and {text} stand for
+	// themselves. Without {text} the text comes by standard input; without {file} the sound
+	// is taken from standard output.
+	Command  []string `toml:"command" reload:"live"`
+	URL      Secret   `toml:"url" reload:"live"` // asked by GET, with {voice} and {text}; it may hold a key
+	Voice    string   `toml:"voice" reload:"live"`
+	Language string   `toml:"language" reload:"live"` // of recorded words
+	Timeout  Duration `toml:"timeout" reload:"live"`
+	Cache    Size     `toml:"cache" reload:"live"` // of what was spoken, below the data folder
+}
+
 // Mail is the server that takes what scripts send with mail.send.
 type Mail struct {
 	Host     string   `toml:"host" reload:"live"` // "": none
@@ -178,6 +192,7 @@ func Default() *Config {
 			Dir: "scripts", Watch: true,
 			CallCPU: Duration(2 * time.Second), Memory: 64 << 20,
 		},
+		Say:  Say{Language: "en", Timeout: Duration(10 * time.Second), Cache: 256 << 20},
 		Mail: Mail{TLS: "starttls", Timeout: Duration(30 * time.Second)},
 		Limits: Limits{
 			Calls: 5000, CallsPerSecond: 500,

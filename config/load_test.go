@@ -97,6 +97,10 @@ func TestMistakes(t *testing.T) {
 			"t.toml:2: mail.host: \"a:25\" is not a host name (its port is mail.port)\n" +
 			"t.toml:3: mail.tls: \"ssl\" is not known: one of starttls, on, off\n" +
 			"t.toml:4: mail.from: \"x\" is not a mail address: write it as \"Switch <switch@example.com>\""},
+		{"say", "[say]\ncommand=['{file}']\ntimeout='0'\ncache='1KB'\nlanguage='../x'\n", "t.toml:2: say.command: begins with the program to run\n" +
+			"t.toml:3: say.timeout: must be from \"1s\" to \"1m\"\nt.toml:4: say.cache: must be \"1MB\" or more\n" +
+			"t.toml:5: say.language: \"../x\" is not a language: en, or the name of a file in lib/lang"},
+		{"say to a URL", "[say]\nurl='http://x/'\n", `t.toml:2: say.url: does not say where the text goes: "http://127.0.0.1:5002/api/tts?text={text}"`},
 		{"db no path", "[db.crm]\nurl='sqlite:'\n", `t.toml:2: db.crm.url: "sqlite:" needs a path, as in "sqlite:crm.db"`},
 		{"tls without a certificate", "[sip]\nlisten=['udp://0.0.0.0:5060',\n'tls://0.0.0.0:5061']\n", "t.toml:3: sip.listen: tls://0.0.0.0:5061 needs tls_cert and tls_key"},
 		{"certificate without its key", "[sip]\ntls_cert='a'\n", "t.toml:1: sip: tls_cert and tls_key go together"},

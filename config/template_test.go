@@ -45,7 +45,10 @@ func TestTemplateMatchesTheStructs(t *testing.T) {
 	all.SIP.Domain, all.SIP.Advertise, all.SIP.TLSCert, all.SIP.TLSKey = "", nil, "", ""
 	all.SIP.TLSCA, all.SIP.WSOrigins, all.SIP.DNS = "", nil, nil
 	all.HTTP.Token, all.HTTP.ReadToken, all.HTTP.Hosts, all.Scripts.Settings, all.Scripts.HTTP.Allow = "", "", nil, nil, nil
-	all.Mail = def.Mail
+	if errs := p.list; len(errs) != 0 {
+		t.Fatal(errs)
+	}
+	all.Say.Command, all.Say.URL, all.Say.Voice, all.Mail = nil, "", "", def.Mail
 	all.DB, all.ACL, all.Users, all.Trunks = nil, nil, nil, nil
 	for _, c := range Diff(def, all) {
 		t.Errorf("%s is not shown with its default", c.Key)

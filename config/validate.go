@@ -16,6 +16,7 @@ func (c *Config) validate(p *problems) {
 	c.Media.validate(p)
 	c.HTTP.validate(p)
 	c.Scripts.validate(p)
+	c.Say.validate(p)
 	c.Mail.validate(p)
 	c.Limits.validate(p)
 	for i, a := range c.ACL {
@@ -119,6 +120,27 @@ func (s *Scripts) validate(p *problems) {
 	}
 	if s.Memory < 1<<20 {
 		p.addf("scripts.memory", `must be "1MB" or more`)
+	}
+}
+
+func (s *Say) validate(p *problems) {
+	url := string(s.URL)
+	switch {
+	case len(s.Command) > 0 && (s.Command[0] == "" || strings.ContainsAny(s.Command[0], "{}")):
+		p.addf("say.command", "begins with the program to run")
+	case url != "" && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://"):
+		p.addf("say.url", "is not an http or https URL")
+	case url != "" && !strings.Contains(url, "{text}"):
+		p.addf("say.url", `does not say where the text goes: "http://127.0.0.1:5002/api/tts?text={text}"`)
+	}
+	if s.Timeout.Std() < time.Second || s.Timeout.Std() > time.Minute {
+		p.addf("say.timeout", `must be from "1s" to "1m"`)
+	}
+	if s.Cache < 1<<20 {
+		p.addf("say.cache", `must be "1MB" or more`)
+	}
+	if s.Language == "" || strings.ContainsFunc(s.Language, func(r rune) bool { return r != '-' && r != '_' && (r < '0' || r > 'z') }) {
+		p.addf("say.language", "%q is not a language: en, or the name of a file in lib/lang", s.Language)
 	}
 }
 

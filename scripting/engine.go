@@ -33,6 +33,8 @@ type Options struct {
 	Databases  map[string]database.Source // for db.named
 	Records    Records                    // for cdr.find; nil: there are none
 	Mail       Mailer                     // takes what mail.send sends; nil: nobody
+	Voice      Speaker                    // reads text for say; nil: nobody
+	Language   string                     // of say with as, when a script names none; en by default
 	Shared     []SharedValue              // kept from the time before
 	OnShared   func(SharedValue)          // a value to keep over a restart has changed; must not block
 	Emergency  []string                   // numbers that on_dial is not asked about
@@ -69,6 +71,8 @@ type Engine struct {
 	early    early
 
 	mailer    atomic.Pointer[Mailer]
+	speaker   atomic.Pointer[Speaker]
+	language  atomic.Pointer[string]
 	emergency atomic.Pointer[[]string]
 
 	ctx    context.Context // ends with Close
@@ -131,6 +135,7 @@ func engineOf(o Options, b base) *Engine {
 		http: newHTTPClient(o.Allow, o.HTTP), fetched: newFetchedSounds()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.SetMail(o.Mail)
+	e.SetVoice(o.Voice, o.Language)
 	e.shared.restore(o.Shared)
 	e.shared.changed = o.OnShared
 	e.dbs.open(o.Database)

@@ -122,9 +122,9 @@ func (a arguments) source(text string) ([]media.Source, error) {
 	case "say":
 		// say:number:42 can stand in a list of prompts, where a call of say cannot.
 		if as, what, ok := strings.Cut(rest, ":"); ok && slices.Contains(recordedWords(), as) {
-			return s.say(what, as)
+			return a.recorded(what, as, options{a: a, of: sayOptions()})
 		}
-		return s.say(rest, "text")
+		return a.voice("", rest)
 	}
 	clip, err := s.engine.sound(s.gen.files, text)
 	if errors.Is(err, errName) {

@@ -22,18 +22,28 @@ func spoken(text, as string, now time.Time) ([]string, error) {
 		return spokenDigits(text)
 	case "number":
 		return spokenNumber(text)
+	case "money":
+		return spokenMoney(text, defaultCurrency)
 	case "date":
-		t, err := spokenMoment(text, now, "2006-01-02", "2006-01-02 15:04", "2006-01-02T15:04:05Z07:00")
+		t, err := spokenMoment(text, now, dateLayouts()...)
 		if err != nil {
 			return nil, err
 		}
 		return spokenDate(t), nil
 	}
-	t, err := spokenMoment(text, now, "15:04", "15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05Z07:00")
+	t, err := spokenMoment(text, now, timeLayouts()...)
 	if err != nil {
 		return nil, err
 	}
 	return spokenTime(t), nil
+}
+
+func dateLayouts() []string {
+	return []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02T15:04:05Z07:00"}
+}
+
+func timeLayouts() []string {
+	return []string{"15:04", "15:04:05", "2006-01-02 15:04", "2006-01-02T15:04:05Z07:00"}
 }
 
 func spokenDigits(text string) ([]string, error) {

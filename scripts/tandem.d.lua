@@ -131,7 +131,7 @@ function Call:gather(options) end
 ---@return "timeout"|"invalid"|"hangup"|nil why when the tries are used up
 function Call:menu(menu) end
 
----Reads text aloud. Digits, numbers, dates and times are put together from recorded words; other text needs a voice (not built yet) and gives nil, "not found" with a line in the log.
+---Reads something aloud. Text is spoken by the program or the service that `[say]` names, and kept, so that the same text is made once; without one it gives nil, "not found" with a line in the log. Digits, numbers, dates, times and money are put together from recorded words.
 ---```lua
 ---call:say(42, { as = "number" })
 ---```
@@ -364,7 +364,7 @@ function Leg:play(source, options) end
 ---@return "max"|"finish"|"timeout"|"invalid"|"hangup" why what ended it
 function Leg:gather(options) end
 
----Reads text aloud. Digits, numbers, dates and times are put together from recorded words; other text needs a voice (not built yet) and gives nil, "not found" with a line in the log.
+---Reads something aloud. Text is spoken by the program or the service that `[say]` names, and kept, so that the same text is made once; without one it gives nil, "not found" with a line in the log. Digits, numbers, dates, times and money are put together from recorded words.
 ---```lua
 ---leg:say(42, { as = "number" })
 ---```
@@ -580,8 +580,10 @@ function Timer:cancel() end
 
 ---Options of say.
 ---@class SayOptions
----@field as? "text"|"digits"|"number"|"date"|"time" how to read it, text by default. A date is written 2026-11-22 or as seconds since 1970, a time 14:05 or as seconds
----@field voice? string whose voice (not built yet)
+---@field as? "text"|"digits"|"number"|"date"|"time"|"money" how to read it, text by default. A date is written 2026-11-22 or as seconds since 1970, a time 14:05 or as seconds, money 12.50
+---@field voice? string whose voice reads text; `[say] voice` by default
+---@field language? string of recorded words: en, or one of lib/lang; `[say] language` by default
+---@field currency? string of money: USD, EUR or GBP, or what the language knows; USD by default
 
 ---Options of call:record.
 ---@class RecordOptions

@@ -46,6 +46,7 @@ func (s *server) reload(ctx context.Context) (web.Reloaded, error) {
 		return web.Reloaded{}, &web.Broken{Errors: fileErrors(errs)}
 	}
 	s.scripts.SetMail(post)
+	s.scripts.SetVoice(speaker(after.Config), after.Say.Language)
 	s.scripts.SetAllow(prefixes(after.Scripts.HTTP.Allow))
 	s.setUsers(users)
 	s.setPreferences(after.Users)

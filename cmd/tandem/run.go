@@ -199,6 +199,7 @@ func (s *server) openScripts(ctx context.Context, cfg settings) error {
 		return err
 	}
 	o.Shared, o.OnShared, o.Records = kept, s.keeper.share, s.store
+	o.Voice, o.Language = speaker(cfg.Config), cfg.Say.Language
 	if o.Mail, err = mailServer(cfg.Mail); err != nil {
 		return err
 	}

@@ -56,9 +56,10 @@ var rooms = map[string][]string{
 	"web":                {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store"},
 	"scripting/pattern":  {},
 	"scripting/database": {},
+	"scripting/voice":    {},
 	"scripting/mail":     {},
-	"scripting":          {"scripting/pattern", "scripting/mail", "scripting/database", "b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
-	"scripting/sim":      {"scripting/database", "scripting/mail", "b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
+	"scripting":          {"scripting/pattern", "scripting/voice", "scripting/mail", "scripting/database", "b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "media", "media/...", "scripts", "store"},
+	"scripting/sim":      {"scripting/database", "scripting/mail", "scripting/voice", "b2bua", "b2bua/...", "media", "media/...", "scripting", "scripts", "store"},
 
 	"cmd/tandem":   {"..."},
 	"test/...":     {"..."},
