@@ -43,6 +43,7 @@ func (a *API) operations() []operation {
 		{method: "GET", path: base + "/events", summary: "What happens, as it happens: events call, registration, reload, missed. Goes on after Last-Event-ID.",
 			kind: "text/event-stream", errors: []int{503}, run: a.events},
 		{method: "GET", path: base + "/status", summary: "How the server is.", answer: Status{}, run: a.status},
+		{method: "GET", path: base + "/history", summary: "What happened in the last hour, in steps of ten seconds.", answer: HourPast{}, run: a.history},
 	}
 	if a.o.Metrics != nil {
 		list = append(list, operation{method: "GET", path: "/metrics", summary: "Metrics for Prometheus.", kind: "text/plain", run: a.metrics})

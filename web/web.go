@@ -25,6 +25,7 @@ type Options struct {
 	Server        Server
 	Records       Records
 	Feed          *Feed        // of GET /events; nil: nothing ever happens
+	History       *History     // of GET /history; nil: an empty one
 	Metrics       http.Handler // of GET /metrics; nil: there is none
 	Version       string       // of the server, for the document
 	Log           *slog.Logger
@@ -98,6 +99,9 @@ func New(o Options) *API {
 	a := &API{o: o, sessions: newSessions(), patience: patience, mux: http.NewServeMux()}
 	if a.o.Feed == nil {
 		a.o.Feed = NewFeed()
+	}
+	if a.o.History == nil {
+		a.o.History = NewHistory(func() (int, int) { return 0, 0 })
 	}
 	a.SetAccess(o.Access)
 	a.routes()

@@ -16,6 +16,7 @@ type announced struct {
 	b2bua.Journal
 	feed    *web.Feed
 	metrics *metrics.Metrics
+	history *web.History
 }
 
 // callNews is an event "call": what a record says now.
@@ -26,6 +27,7 @@ type callNews struct {
 
 func (a announced) Open(c *store.Call) {
 	a.Journal.Open(c)
+	a.history.Started()
 	a.feed.Publish("call", callNews{"started", *c})
 }
 
@@ -37,6 +39,7 @@ func (a announced) Update(c *store.Call) {
 func (a announced) Finish(c *store.Call, legs []store.Leg, events []store.Event) {
 	a.Journal.Finish(c, legs, events)
 	a.metrics.Finished(c, legs)
+	a.history.Finished(c)
 	a.feed.Publish("call", callNews{"ended", *c})
 }
 
@@ -63,4 +66,22 @@ type reloadNews struct {
 
 func (s *server) reloadTried(st scripting.Status) {
 	s.feed.Publish("reload", reloadNews{st.Generation, fileErrors(st.Errors)})
+}
+
+// keepHistory notes how things are every few seconds, until the server closes.
+func (s *server) keepHistory() {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.history.Tick()
+			case <-done:
+				return
+			}
+		}
+	}()
+	s.onClose(func() error { close(done); return nil })
 }

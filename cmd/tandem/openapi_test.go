@@ -219,6 +219,7 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"DELETE", "/api/v1/session", "", 200, ""},
 		{"GET", "/api/v1/events", "", 200, ""},
 		{"GET", "/api/v1/status", "", 200, ""},
+		{"GET", "/api/v1/history", "", 200, ""},
 		{"GET", "/api/v1/calls", "", 200, ""},
 		{"GET", "/api/v1/calls/" + live, "", 200, ""},
 		{"POST", "/api/v1/calls", `{"to":"user:1001","number":"701"}`, 201, ""},

@@ -45,6 +45,7 @@ type server struct {
 	api         *web.API
 	feed        *web.Feed // what happens, for who listens to the API
 	metrics     *metrics.Metrics
+	history     *web.History
 	listener    net.Listener
 
 	log        *slog.Logger
@@ -62,6 +63,7 @@ type server struct {
 func open(ctx context.Context, cfg settings, read func() (settings, error), log *slog.Logger) (*server, error) {
 	s := &server{log: log, started: time.Now(), booted: cfg, read: read, feed: web.NewFeed(), httpFailed: make(chan error, 1)}
 	s.metrics = metrics.New(s.gauges)
+	s.history = web.NewHistory(func() (int, int) { return s.sip.Counts().Calls, s.registrar.Len() })
 	s.current.Store(&cfg)
 	for _, part := range []func(context.Context, settings) error{
 		s.openStore, s.openMedia, s.openTransport, s.openHTTP, s.openScripts, s.openUsers, s.openTrunks, s.openSIP, s.serveHTTP, s.firstStart,
@@ -254,7 +256,7 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 	if !cfg.Store.Events {
 		journal = withoutEvents{s.store}
 	}
-	journal = announced{shown{journal, s.scripts}, s.feed, s.metrics}
+	journal = announced{shown{journal, s.scripts}, s.feed, s.metrics, s.history}
 	s.setPreferences(cfg.Users)
 	sip, err := b2bua.New(b2bua.Options{
 		Transport: s.transport, Media: s.media, Handler: s.scripts, Directory: s.directory, Registrar: s.registrar,
@@ -279,8 +281,9 @@ func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	version, _ := buildVersion()
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, History: s.history, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
 	})
+	s.keepHistory()
 	h := web.NewServer(s.api, s.log)
 	go func() {
 		if err := h.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
