@@ -41,7 +41,7 @@ func sections(t *testing.T, page string) []section {
 // TestFromOthers runs what the pages for those who come from other servers show as ours: each
 // numbered section's last script, by the describe of its number in testdata.
 func TestFromOthers(t *testing.T) {
-	for page, least := range map[string]int{"from-freeswitch": 10} {
+	for page, least := range map[string]int{"from-freeswitch": 10, "from-asterisk": 10} {
 		specs, err := os.ReadFile(filepath.Join("testdata", page+"_spec.lua"))
 		if err != nil {
 			t.Fatal(err)
