@@ -316,6 +316,17 @@ function sim.http(method, url, answer) end
 ---@return table[]
 function sim.db(name, sql, ...) end
 
+---The mails that scripts have sent so far: from, to, cc, bcc, subject, text, html, and attachments with name, type and content. `sim.mail{ fails = "552 full" }` lets the server refuse those that follow.
+---@param options? table
+---@return table[]
+function sim.mail(options) end
+
+---Reads a file below the recordings folder, nil when there is none; with content, writes it.
+---@param path string
+---@param content? string
+---@return string?
+function sim.file(path, content) end
+
 ---Takes `user:NAME`, `trunk:NAME` or `sip:ADDRESS` off the network: nothing gets there or comes from there any more.
 ---@param target string
 function sim.vanish(target) end
