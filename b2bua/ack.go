@@ -56,6 +56,9 @@ func (e *ackMissing) apply(c *Call) {
 	}
 	l.unacked = false
 	c.noACK = true
+	if c.q850 == 0 {
+		c.q850 = recoveryOnTimer
+	}
 	c.note(l.name(), "sip", "no ACK")
 	c.log.Warn("no ACK for our answer: the call is ended", "leg", l.name())
 	if l.state == legEnded {
@@ -66,5 +69,5 @@ func (e *ackMissing) apply(c *Call) {
 		c.released(BySystem)
 	}
 	l.by = BySystem
-	l.hangup(102)
+	l.hangup(recoveryOnTimer)
 }

@@ -99,6 +99,9 @@ func (c *Call) Hangup(ctx context.Context, cause int) error {
 		c.taken.Store(true)
 		c.released(ByScript)
 		c.finish(o, nil, nil)
+		if cause > 0 && c.q850 == 0 {
+			c.q850 = int64(cause)
+		}
 		c.caller.hangup(cause)
 	})
 }
@@ -162,9 +165,18 @@ func (l *Leg) ring(code int) error {
 	c := l.call()
 	l.enter(legEarly)
 	c.state.Store(StateRinging)
-	c.times.ringing(c.clock.Now())
+	l.rings()
 	l.respond(code, nil, nil)
 	return nil
+}
+
+// rings notes that the caller is told that it rings.
+func (l *Leg) rings() {
+	c := l.call()
+	if l.rec.first18x.IsZero() {
+		l.rec.first18x = c.clock.Now()
+	}
+	c.times.ringing(l.rec.first18x)
 }
 
 // progress sends 183 with our session description, so that the caller hears us before the
@@ -186,7 +198,7 @@ func (l *Leg) progress() error {
 	c := l.call()
 	l.enter(legEarly)
 	c.state.Store(StateRinging)
-	c.times.ringing(c.clock.Now())
+	l.rings()
 	l.respond(183, body, nil)
 	return nil
 }
@@ -308,13 +320,4 @@ func setBody(m interface {
 		m.AppendHeader(sip.NewHeader("Content-Type", sdpType))
 	}
 	m.SetBody(slices.Clone(body))
-}
-
-// causeFailure is the final response that tells a Q.850 cause.
-func causeFailure(cause int) *Failure {
-	codes := map[int]int{1: 404, 17: 486, 18: 408, 19: 480, 20: 480, 21: 603, 22: 410, 27: 502, 28: 484, 34: 503, 38: 503, 41: 503, 42: 503, 65: 488, 102: 504}
-	if code, ok := codes[cause]; ok {
-		return failure(code, "")
-	}
-	return failure(480, "")
 }

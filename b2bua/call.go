@@ -1,6 +1,7 @@
 package b2bua
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -289,7 +290,8 @@ func (c *Call) handlerReturned(err error) {
 	case c.unattended:
 		c.end(BySystem, failure(480, ""))
 	case c.lastFailure != nil:
-		c.end(ByScript, c.lastFailure)
+		c.q850 = cmp.Or(c.q850, c.lastFailure.cause)
+		c.end(c.lastFailure.by(), c.lastFailure)
 	default:
 		c.end(ByScript, failure(480, ""))
 	}

@@ -194,7 +194,7 @@ func (d *dialling) timedOut() {
 	legs := d.live
 	d.live = nil
 	d.drop("", legs...)
-	d.failed(&Failure{Code: 480, Reason: "no answer", State: StateNoAnswer})
+	d.failed(&Failure{Code: 480, Reason: "no answer", State: StateNoAnswer, cause: noAnswer})
 	d.next()
 }
 
@@ -204,7 +204,7 @@ func (d *dialling) gaveUp(l *Leg) {
 		return
 	}
 	d.drop("", l)
-	d.lost(l, &Failure{Code: 480, Reason: "no answer", State: StateNoAnswer})
+	d.lost(l, &Failure{Code: 480, Reason: "no answer", State: StateNoAnswer, cause: noAnswer})
 }
 
 // lost takes a leg that ended without an answer out of the attempt.
@@ -289,6 +289,9 @@ func (d *dialling) screened(l *Leg, accepted bool) {
 // won ends the attempt: l is the leg, the others are told that somebody else has it.
 func (d *dialling) won(l *Leg) {
 	l.dialling = nil
+	if d.c.why.from != d.c.caller {
+		d.c.why, d.c.q850 = why{}, 0 // why others did not take the call
+	}
 	d.c.lastFailure = nil
 	legs := append(d.live, d.queue...)
 	d.live, d.queue, d.screen = nil, nil, nil

@@ -23,12 +23,21 @@ type Failure struct {
 
 	Contacts []string // of a 3xx that was not followed
 
+	cause      int64         // of Q.850, where it says more than the status
 	told       bool          // a response said so, and the timeline has it
 	silent     bool          // no response came: a time-out, or a transport error
 	retryAfter time.Duration // what the response asks for
 }
 
 func (f *Failure) Error() string { return fmt.Sprintf("%d %s", f.Code, f.Reason) }
+
+// by is who is to blame where a call ends with the failure: whoever answered so, else ourselves.
+func (f *Failure) by() Side {
+	if f.told {
+		return ByCallee
+	}
+	return BySystem
+}
 
 // State is how a call stands or ended; the words are those of the records.
 type State string

@@ -113,35 +113,6 @@ func (c *Call) direction() string {
 	return store.Internal
 }
 
-// causeOf is the Q.850 cause of a SIP status (RFC 3398 §8.2.6.1, ITU-T Q.1912.5).
-func causeOf(code int) int64 {
-	switch code {
-	case 200, 487:
-		return 16
-	case 404, 410, 604:
-		return 1
-	case 486, 600:
-		return 17
-	case 408:
-		return 18
-	case 480:
-		return 19
-	case 401, 402, 403, 407, 603:
-		return 21
-	case 484:
-		return 28
-	case 488, 606:
-		return 65
-	case 500, 503:
-		return 41
-	case 502:
-		return 38
-	case 504:
-		return 102
-	}
-	return 127
-}
-
 // row is the leg's part of the record.
 func (l *Leg) row() store.Leg {
 	c, st := l.call(), l.rec.stats

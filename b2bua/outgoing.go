@@ -227,6 +227,7 @@ func (e *inviteResponse) apply(c *Call) {
 		return
 	}
 	l.signOfLife(res.StatusCode)
+	l.introduced(res)
 	l.heardFrom(res.StatusCode)
 	switch {
 	case res.StatusCode == 100:
@@ -250,6 +251,16 @@ func (e *inviteResponse) apply(c *Call) {
 			}
 		}
 		l.failed(f)
+	}
+}
+
+// introduced notes what the far end says it is.
+func (l *Leg) introduced(res *sip.Response) {
+	for _, name := range []string{"User-Agent", "Server"} {
+		if v, ok := headerOf(res, name); ok && v != "" && (l.userAgent == "" || res.StatusCode >= 200) {
+			l.userAgent = v
+			return
+		}
 	}
 }
 
@@ -411,10 +422,6 @@ func (l *Leg) accepted(res *sip.Response) {
 	d.Update(res)
 	l.rec.answered = c.clock.Now()
 	l.rec.code, l.rec.reason = res.StatusCode, res.Reason
-	l.userAgent, _ = headerOf(res, "User-Agent")
-	if l.userAgent == "" {
-		l.userAgent, _ = headerOf(res, "Server")
-	}
 	if l.direct && len(l.offer) == 0 {
 		l.ackWaits = true
 	} else {

@@ -30,6 +30,7 @@ type world struct {
 	server  *Server
 	records *records
 	engine  *media.Engine
+	air     *media.Memory // that its media go by
 	addr    netip.AddrPort
 }
 
@@ -83,7 +84,8 @@ func newWorld(t *testing.T, h handlerFunc, change ...func(*Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.engine, err = media.New(media.Options{Backend: media.NewMemory(), Workers: 1, PortMin: 10000, PortMax: 20000}); err != nil {
+	w.air = media.NewMemory()
+	if w.engine, err = media.New(media.Options{Backend: w.air, Workers: 1, PortMin: 10000, PortMax: 20000}); err != nil {
 		t.Fatal(err)
 	}
 	all := auth.NewACL([]auth.Rule{{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})

@@ -15,6 +15,7 @@ type Memory struct {
 	next  uint16
 	tap   func(from, to netip.AddrPort, b []byte)
 	cut   map[netip.Addr]bool
+	bend  func(from, to netip.AddrPort, b []byte) [][]byte
 }
 
 // Cut loses every datagram from and to an address from now on.
@@ -33,6 +34,14 @@ func (m *Memory) Tap(f func(from, to netip.AddrPort, b []byte)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tap = f
+}
+
+// Disturb lets f say what arrives in place of each datagram that is sent from now on: nothing,
+// what it kept of others before, both. It must not block or write on b.
+func (m *Memory) Disturb(f func(from, to netip.AddrPort, b []byte) [][]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bend = f
 }
 
 // NewMemory makes an empty network.
@@ -72,22 +81,16 @@ func (m *Memory) pick(ip netip.Addr) netip.AddrPort {
 
 func (m *Memory) poller(c clock.Clock) (poller, error) { return newQueuePoller(c), nil }
 
-// find is the socket bound to the address, or to all addresses with that port; none when
-// either side is cut off.
-func (m *Memory) find(from, to netip.AddrPort) (c *memoryConn, tap func(from, to netip.AddrPort, b []byte)) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if len(m.cut) > 0 && (m.cut[from.Addr()] || m.cut[to.Addr()]) {
-		return nil, nil
-	}
+// find is the socket bound to the address, or to all addresses with that port; the lock is held.
+func (m *Memory) find(to netip.AddrPort) *memoryConn {
 	if c := m.conns[to]; c != nil {
-		return c, m.tap
+		return c
 	}
 	any := netip.IPv4Unspecified()
 	if to.Addr().Is6() {
 		any = netip.IPv6Unspecified()
 	}
-	return m.conns[netip.AddrPortFrom(any, to.Port())], m.tap
+	return m.conns[netip.AddrPortFrom(any, to.Port())]
 }
 
 type memoryConn struct {
@@ -103,12 +106,24 @@ func (c *memoryConn) send(b []byte, to netip.AddrPort) error {
 	if from.Addr().IsUnspecified() {
 		from = netip.AddrPortFrom(loopback(from.Addr()), from.Port())
 	}
-	peer, tap := c.net.find(from, to)
+	c.net.mu.RLock()
+	peer, tap, bend := c.net.find(to), c.net.tap, c.net.bend
+	cut := c.net.cut[from.Addr()] || c.net.cut[to.Addr()]
+	c.net.mu.RUnlock()
+	if cut {
+		return nil
+	}
 	if tap != nil {
 		tap(from, to, b)
 	}
-	if peer != nil {
-		peer.push(b, from)
+	arriving := [][]byte{b}
+	if bend != nil {
+		arriving = bend(from, to, b)
+	}
+	for _, b := range arriving {
+		if peer != nil {
+			peer.push(b, from)
+		}
 	}
 	return nil
 }

@@ -21,6 +21,11 @@ func (f Filter) Narrowed(now time.Time) (Filter, bool) {
 	return f, true
 }
 
+// Narrowing is what to say of a filter that Narrowed has bounded.
+func (f Filter) Narrowing() string {
+	return "no index serves this filter: only calls since " + f.Since.Format("2006-01-02 15:04") + " were searched; --since searches further"
+}
+
 // served tells whether an index leads to what f selects.
 func (f *Filter) served() bool {
 	for _, p := range []string{f.From, f.To, f.User} {

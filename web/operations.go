@@ -106,6 +106,7 @@ func (a *API) recordOperations() []operation {
 		{method: "GET", path: base + "/cdrs", summary: "Call records, the newest first.", query: filters, answer: items[store.Call]{}, errors: []int{404}, run: a.listRecords},
 		{method: "GET", path: base + "/cdrs/stats", summary: "Figures of the finished calls, by group.", query: by, answer: items[store.Stat]{}, errors: []int{404}, run: a.recordStats},
 		{method: "GET", path: base + "/cdrs/{id}", summary: "One record with its legs and its timeline.", answer: store.Record{}, errors: []int{404}, run: a.showRecord},
+		{method: "GET", path: base + "/cdrs/{id}/explain", summary: "How a call went, in plain words, and its ladder.", answer: Explanation{}, errors: []int{404}, run: a.explainRecord},
 	}
 }
 

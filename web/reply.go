@@ -147,6 +147,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 type items[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty"` // cursor of the page after this one
+	Note  string `json:"note,omitempty"` // what a person who asks should know of the answer
 }
 
 func listOf[T any](list []T, next string) items[T] {

@@ -32,12 +32,20 @@ type cdrFilter struct {
 	Flag        string `help:"Flagged silent, one_way, no_ack, slow_setup, media_timeout, transcoded, retransmits or script_error." placeholder:"FLAG"`
 }
 
-func (f cdrFilter) filter() (store.Filter, error) {
+func (f cdrFilter) filter(a *app) (store.Filter, error) {
+	now := time.Now()
 	out, err := store.FilterText{
 		Since: f.Since, Until: f.Until, From: f.From, To: f.To, User: f.User, Trunk: f.Trunk,
 		State: f.State, MinDuration: f.MinDuration, Flag: f.Flag,
-	}.Filter(time.Now())
-	return out, asUsage(err)
+	}.Filter(now)
+	if err != nil {
+		return out, asUsage(err)
+	}
+	out, narrowed := out.Narrowed(now)
+	if narrowed {
+		fmt.Fprintln(a.stderr, out.Narrowing())
+	}
+	return out, nil
 }
 
 // asUsage marks a filter that cannot be used as a mistake in how the command was called.
@@ -75,7 +83,7 @@ func (l cdrListCmd) Run(a *app) error {
 
 // write prints the calls that match, limit 0 for all.
 func (f cdrFilter) write(a *app, where configFlags, format report.Format, limit int, after string) (next string, rows int, err error) {
-	filter, err := f.filter()
+	filter, err := f.filter(a)
 	if err != nil {
 		return "", 0, err
 	}
@@ -97,7 +105,8 @@ type cdrExportCmd struct {
 	configFlags
 	cdrFilter
 	Limit  int           `help:"At most so many calls; all if not given." placeholder:"N"`
-	Format report.Format `help:"table, json or csv." enum:"table,json,csv" default:"csv"`
+	After  string        `help:"Go on where a list ended: the cursor it gave." placeholder:"CURSOR"`
+	Format report.Format `help:"table, json, jsonl (an object a line) or csv." enum:"table,json,jsonl,csv" default:"csv"`
 }
 
 // Run writes the calls as they are read, in little memory however many there are.
@@ -105,7 +114,7 @@ func (e cdrExportCmd) Run(a *app) error {
 	if e.Limit < 0 {
 		return usageError{fmt.Errorf("--limit %d: want 1 or more", e.Limit)}
 	}
-	_, _, err := e.write(a, e.configFlags, e.Format, e.Limit, "")
+	_, _, err := e.write(a, e.configFlags, e.Format, e.Limit, e.After)
 	return err
 }
 
@@ -117,20 +126,11 @@ type cdrShowCmd struct {
 
 // Run prints the call whose id is given or begins so.
 func (s cdrShowCmd) Run(a *app) error {
-	r, err := s.records(a.ctx)
+	record, err := s.record(a, s.ID)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	id, err := wholeID(a.ctx, r, s.ID)
-	if err != nil {
-		return err
-	}
-	c, legs, events, err := r.Call(a.ctx, id)
-	if err != nil {
-		return fmt.Errorf("call %q: %w", s.ID, err)
-	}
-	return report.Record(a.stdout, s.Format, time.Local, store.Record{Call: *c, Legs: legs, Events: events})
+	return report.Record(a.stdout, s.Format, time.Local, record)
 }
 
 // wholeID finds the one id that begins with prefix; an id that is itself the beginning
@@ -160,7 +160,7 @@ type cdrStatsCmd struct {
 
 // Run prints a line a group.
 func (s cdrStatsCmd) Run(a *app) error {
-	filter, err := s.filter()
+	filter, err := s.filter(a)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type cli struct {
 	Reload        reloadCmd        `cmd:"" help:"Put changed scripts and configuration in force."`
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
 	Backup        backupCmd        `cmd:"" help:"Copy the store into a file, while a server runs or not."`
+	Explain       explainCmd       `cmd:"" help:"Tell in plain words how a call went, and draw its ladder."`
 	Version       versionCmd       `cmd:"" help:"Show the version."`
 }
 

@@ -14,6 +14,15 @@ func isTerminal(f *os.File) bool {
 	return err == nil
 }
 
+// terminalWidth is in characters, 0 if the terminal does not say.
+func terminalWidth(f *os.File) int {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
 // prompt reads a line from a terminal that does not show it. A signal ends it, and the
 // terminal is then as it was.
 func (a *app) prompt(f *os.File, text string) (string, error) {

@@ -18,6 +18,7 @@ type Format string
 const (
 	Table Format = "table" // aligned, for people
 	JSON  Format = "json"  // one array, one row a line, keys are the column names
+	Lines Format = "jsonl" // as JSON, an object a line and no array around them
 	CSV   Format = "csv"   // a header line, then a line a row
 )
 
@@ -53,6 +54,8 @@ func (c *Calls) Write(row *store.Call) error {
 	switch c.format {
 	case JSON:
 		return c.writeJSON(row)
+	case Lines:
+		return c.writeLine(row)
 	case CSV:
 		if c.rows == 1 {
 			if err := c.csv.Write(store.CallColumns()); err != nil {
@@ -84,6 +87,15 @@ func (c *Calls) writeJSON(row any) error {
 	return err
 }
 
+func (c *Calls) writeLine(row *store.Call) error {
+	b, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(append(b, '\n'))
+	return err
+}
+
 // Close writes what is left: the end of the array, the header of an empty file.
 func (c *Calls) Close() error {
 	switch c.format {
@@ -105,7 +117,7 @@ func (c *Calls) Close() error {
 		if err := c.csv.Error(); err != nil {
 			return err
 		}
-	default:
+	case Table:
 		if len(c.page) > 0 {
 			if err := c.flushTable(); err != nil {
 				return err

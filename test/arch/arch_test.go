@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 	"scripts": {},
 	"store":   {},
 
+	"store/explain":   {"store"},
 	"store/report":    {"store"},
 	"store/journal":   {"store"},
 	"store/sqlite":    {"store", "store/journal"},
@@ -53,7 +54,7 @@ var rooms = map[string][]string{
 	"b2bua": {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth",
 		"b2bua/registrar", "b2bua/notifier", "b2bua/trunk", "media", "media/...", "store"},
 
-	"web":                {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store"},
+	"web":                {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store", "store/explain"},
 	"scripting/pattern":  {},
 	"scripting/database": {},
 	"scripting/voice":    {},
