@@ -69,12 +69,19 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// lintExample lints an example as part of a plugin's handler.
+// lintExample lints an example as part of a plugin's handler, which has the objects that examples
+// speak of: each by its class's name, a transaction, and what record returned.
 func lintExample(a *api, name, example string) []string {
 	var chunk []ast.Stmt
 	var err error
-	for _, form := range []string{"return {\n on_call = function(call, leg)\n%s\nend }", "return function(call, leg) return %s\n end", "%s"} {
-		if chunk, _, err = compileText(fmt.Sprintf(form, example), name); err == nil {
+	objects := "call, tx, message"
+	for _, c := range a.classes {
+		if len(c.methods) > 0 {
+			objects += ", " + lowerFirst(c.name)
+		}
+	}
+	for _, form := range []string{"return { on_call = function(%s)\n%s\nend }", "return function(%s) return %s\n end", "local %s\n%s"} {
+		if chunk, _, err = compileText(fmt.Sprintf(form, objects, example), name); err == nil {
 			break
 		}
 	}
