@@ -232,6 +232,9 @@ allow = ["127.0.0.1"]
 	if err := c.Hangup(t.Context()); err != nil {
 		t.Error(err)
 	}
+	if left, err := filepath.Glob(filepath.Join(data, "recordings", "voicemail", "1001", "*")); err != nil || len(left) != 0 {
+		t.Errorf("files left behind: %v %v", left, err)
+	}
 	if code, stdout, stderr := command("cdr", "list", "--data", data, "--state", "answered", "--format", "csv"); code != 0 || strings.Count(stdout, "\n") != 3 {
 		t.Errorf("records: exit %d\n%s%s", code, stdout, stderr)
 	}

@@ -59,7 +59,7 @@ func (f *file) simFunctions() []function {
 		{"now", nil, "number", "The simulated time, in seconds since 1970 UTC.", f.simNow},
 		{"pass", []string{"seconds number"}, "", "Lets time go by.", f.simPass},
 		{"settings", []string{"settings table"}, "", "What config.get answers, as `[scripts.settings]`; a spec begins with none.", f.simSettings},
-		{"scripts", []string{"plugins table<string, string>"}, "", "Plugins for this spec instead of the folder's, by file name; `lib/` and `prompts/` stay.", f.simScripts},
+		{"scripts", []string{"plugins table<string, string>"}, "", "Plugins for this spec instead of the folder's, by file name, and files beside them such as `rates.csv`; `lib/` and `prompts/` stay.", f.simScripts},
 		{"register", []string{"user string"}, "SimPhone", "A registered phone of a user. Whoever calls or is waited for has one without being asked.", f.simRegister},
 		{"http", []string{"method string", "url string", "answer? SimAnswer"}, "fun(): SimRequest[]", "Answers the requests of scripts to URLs that begin so; \"\" is every method. It returns a function that lists the requests so far.", f.simHTTP},
 		{"db", []string{"name string", "sql string", "... any"}, "table[]", "Asks a database of the spec's own, before or while scripts use it: \"crm\" stands for `[db.crm]`, \"\" for the scripts' own. It gives the rows of a query.", f.simDB},

@@ -15,7 +15,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// simScripts gives a spec plugins of its own instead of the folder's: what lib/ and prompts/
+// simScripts gives a spec plugins of its own, and files beside them, instead of the folder's: what lib/ and prompts/
 // hold stays, so that a module of lib/ can be tried with any options.
 func (f *file) simScripts(L *lua.LState) int {
 	r := f.spec(L)
@@ -25,7 +25,7 @@ func (f *file) simScripts(L *lua.LState) int {
 	plugins := map[string]string{}
 	L.CheckTable(1).ForEach(func(k, v lua.LValue) {
 		name, text := k.String(), v.String()
-		if v.Type() != lua.LTString || !fs.ValidPath(name) || strings.Contains(name, "/") || !strings.HasSuffix(name, ".lua") {
+		if v.Type() != lua.LTString || !fs.ValidPath(name) || strings.Contains(name, "/") || name == "." {
 			L.RaiseError(`sim.scripts takes names such as "50-main.lua" and what these files hold`)
 		}
 		plugins[name] = text

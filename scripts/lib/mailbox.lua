@@ -98,17 +98,43 @@ function mailbox.heard(box, id)
   end)
 end
 
+--- Removes a recording; one that is not there any more is fine.
+---@param path string
+function mailbox.erase(path)
+  local ok, why = file.delete(path)
+  if not ok and why ~= "not found" then
+    log.warn("voicemail: a file stays", { file = path, why = why })
+  end
+end
+
 --- Removes a message.
 ---@param box string
 ---@param id string
 function mailbox.delete(box, id)
+  local path
   mailbox.change(box, function(state)
     for i = #state.messages, 1, -1 do
       if state.messages[i].id == id then
-        table.remove(state.messages, i)
+        path = table.remove(state.messages, i).path
       end
     end
   end)
+  if path then
+    mailbox.erase(path)
+  end
+end
+
+--- Sets the greeting, or goes back to the standard one.
+---@param box string
+---@param path string?
+function mailbox.greet(box, path)
+  local old
+  mailbox.change(box, function(state)
+    old, state.greeting = state.greeting, path
+  end)
+  if old and old ~= path then
+    mailbox.erase(old)
+  end
 end
 
 --- The messages as they are listened to: new ones first, the oldest of each first.

@@ -14,6 +14,9 @@ local usual = {
   ask = false,          -- for the PIN on the user's own phone, too
   zone = false,         -- of the times that are told; the server's own by default
   webhook = false,      -- URL that is told of each message
+  mail = {},            -- ["1001"] = "alice@example.com", who gets each message as a mail
+  attach = true,        -- the recording to the mail
+  remove = false,       -- what has been mailed leaves the mailbox
   prompts = {
     unavailable = "vm-unavailable", review = "vm-review", short = "vm-too-short", sent = "vm-sent", full = "vm-full",
     mailbox = "vm-mailbox", have = "vm-you-have", none = "vm-no-messages", also = "number-and",
@@ -50,6 +53,17 @@ local function announce(box, message, o)
     if not res or res.status >= 300 then
       log.warn("voicemail: the webhook did not take it", { mailbox = box, err = err or res.status })
     end
+  end
+  local to = o.mail[box]
+  if not to then
+    return
+  end
+  local text = ("Message from %s, %s, %d s"):format(message.from, time.format(message.at, "%A %e %B %H:%M", o.zone or nil), math.ceil(message.seconds))
+  local ok, err = mail.send { to = to, subject = text, text = text .. ".\n", attachments = o.attach and { message.path } or nil }
+  if not ok then
+    log.warn("voicemail: the mail was not sent", { mailbox = box, err = err })
+  elseif o.remove then
+    mailbox.delete(box, message.id)
   end
 end
 
@@ -104,6 +118,7 @@ function voicemail.leave(call, box, given)
     call:play(o.prompts.failed)
     return nil, why
   elseif message.seconds - (message.why == "silence" and o.silence or 0) < o.least then
+    mailbox.erase(message.path)
     call:play(o.prompts.short)
     return nil, "empty"
   end
@@ -182,11 +197,12 @@ local function recordGreeting(call, box, o)
   call:play(o.prompts.record)
   local greeting = call:record("voicemail/" .. box .. "/greeting-" .. call.id, { max = 60, silence = 5, keep = true })
   if not greeting or greeting.seconds < o.least then
+    if greeting then
+      mailbox.erase(greeting.path)
+    end
     return call:play(o.prompts.short)
   end
-  mailbox.change(box, function(state)
-    state.greeting = greeting.path
-  end)
+  mailbox.greet(box, greeting.path)
   call:play(o.prompts.greeting)
 end
 
@@ -211,7 +227,7 @@ local function personal(call, box, o)
     ["1"] = function() recordGreeting(call, box, o) return "repeat" end,
     ["2"] = function() call:play(mailbox.open(box).greeting or o.prompts.unavailable) return "repeat" end,
     ["3"] = function()
-      mailbox.change(box, function(state) state.greeting = nil end)
+      mailbox.greet(box)
       call:play(o.prompts.standard)
       return "repeat"
     end,

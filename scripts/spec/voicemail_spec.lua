@@ -221,3 +221,31 @@ describe("a webhook", function()
     count(1, 0)
   end)
 end)
+
+describe("mail", function()
+  before_each(function() sim.settings { voicemail = { mail = { ["1001"] = "alice@example.com" }, zone = "Europe/London" } } end)
+
+  it("brings the message", function()
+    message()
+    local sent = sim.mail()[1]
+    expect(sent.to[1]):is("alice@example.com")
+    expect(sent.subject):contains("Message from 1234, Monday  5 January 12:00, ")
+    expect(sent.attachments[1].name):contains(".wav")
+    count(1, 0)
+  end)
+
+  it("may be all that is kept of it", function()
+    sim.settings { voicemail = { mail = { ["1001"] = "alice@example.com" }, remove = true, attach = false } }
+    message()
+    expect(#sim.mail()):is(1)
+    count(0, 0)
+  end)
+
+  it("that fails loses nothing", function()
+    sim.settings { voicemail = { mail = { ["1001"] = "alice@example.com" }, remove = true } }
+    sim.mail { fails = "552 full" }
+    message()
+    expect(#sim.mail()):is(0)
+    count(1, 0)
+  end)
+end)
