@@ -124,8 +124,8 @@ function voicemail.leave(call, box, given)
   end
   message = { id = call.id, path = message.path, from = call.from.user, at = time.now(), seconds = message.seconds }
   mailbox.add(box, message)
+  spawn(announce, box, message, o) -- a mail server may be slow, and the caller gone
   call:play(o.prompts.sent)
-  announce(box, message, o)
   return message
 end
 
