@@ -56,7 +56,7 @@ func (f *file) simDB(L *lua.LState) int {
 		}
 		values = append(values, v)
 	}
-	db, err := database.Open(database.Source{URL: "sqlite:" + databaseFile(r.options.folder, name)})
+	db, err := database.Open(database.Source{URL: "sqlite:" + databaseFile(r.options.beside, name)})
 	check(L, err)
 	defer db.Close()
 	rows, err := db.Query(context.Background(), text, values)

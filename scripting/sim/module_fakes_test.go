@@ -87,3 +87,19 @@ func TestSpecMailFilesAndRecords(t *testing.T) {
 			expect(sim.call{ to = "count", from = "+44123" }.code):is(480)
 		end)`)
 }
+
+// A spec hears which text was spoken.
+func TestSpecSpeech(t *testing.T) {
+	passes(t, 2, `return { on_call = function(call)
+			call:say("Hello, " .. call.from.user, { voice = "en-gb" })
+			call:play{ "goodbye", "say:See you" }
+		end }`,
+		`it("hears text", function()
+			sim.call{ to = "1", from = "alice" }:hears("say:Hello, alice"):hears("goodbye"):hears("say:See you")
+			expect(#sim.recordings()):is(0)
+		end)
+		it("tells texts apart", function()
+			local c = sim.call{ to = "1", from = "bob" }
+			expect(pcall(function() c:hears("say:Hello, alice") end)):is(false)
+		end)`)
+}

@@ -85,6 +85,8 @@ func (w *world) part(source string) ([]byte, error) {
 			return nil, fmt.Errorf("%q is not silence:2", source)
 		}
 		pcm = make([]int16, int(n*rate))
+	case "say":
+		pcm = melody(rest)
 	default:
 		return w.stored(source)
 	}

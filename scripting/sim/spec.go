@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -266,8 +268,11 @@ func (r *running) makeFolder() error {
 		return nil
 	}
 	folder, err := r.options.stage.room()
-	r.options.folder = folder
-	return err
+	if err != nil {
+		return err
+	}
+	r.options.folder, r.options.beside = filepath.Join(folder, "recordings"), folder
+	return os.Mkdir(r.options.folder, 0o750)
 }
 
 // now is what time it is in the spec's world, also before there is one.

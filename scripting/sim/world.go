@@ -46,6 +46,7 @@ type options struct {
 	folder    string // for recordings
 	http      *fakes
 
+	beside    string // for databases and speech
 	mail      *mailbox
 	databases []string // that the spec has named, besides the scripts' own
 }
@@ -90,8 +91,8 @@ func newWorld(o options) (*world, error) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	so := o.scripts
 	so.Clock, so.Log, so.HTTP, so.Recordings, so.Watch = w.clock, log, o.http, o.folder, false
-	withDatabases(&so, o.folder, o.databases)
-	so.Records, so.Mail = w.records, o.mail
+	withDatabases(&so, o.beside, o.databases)
+	so.Records, so.Mail, so.Voice = w.records, o.mail, speech{o.beside}
 	compiled, err := o.stage.compile(so)
 	if err != nil {
 		return nil, err
