@@ -80,7 +80,7 @@ func (h *httpClient) mayConnect(_, address string, _ syscall.RawConn) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is not a public address, and [scripts.http] allow does not name it", ip)
+	return addressError{fmt.Errorf("%s is not a public address, and [scripts.http] allow does not name it", ip)}
 }
 
 // isPublic tells whether an address is one of the Internet's: none of this machine, of a
@@ -125,8 +125,9 @@ func leadsInside(b [16]byte) bool {
 type httpRequest struct {
 	method, url, body string
 	headers           http.Header
-	timeout           time.Duration
-	largest           int64 // bytes of the answer's body
+	timeout           time.Duration // for all tries together
+	retries           int           // after the first try
+	largest           int64         // bytes of the answer's body
 }
 
 // httpResponse is the answer.
@@ -142,6 +143,9 @@ func (e *Engine) doHTTP(ctx context.Context, r httpRequest) (httpResponse, error
 	defer cancel(nil)
 	defer e.o.Clock.AfterFunc(r.timeout, func() { cancel(errHTTPTimeout) }).Stop()
 	res, err := e.http.once(ctx, r)
+	for try := 0; try < r.retries && worthRetrying(res, err) && e.pause(ctx, retryAfter(res, try)); try++ {
+		res, err = e.http.once(ctx, r)
+	}
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

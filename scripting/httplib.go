@@ -41,7 +41,8 @@ func httpOptions() class {
 		{"form?", "table", "name and value, sent as a form"},
 		{"user?", "string", "for basic authentication"},
 		{"password?", "string", ""},
-		{"timeout?", "number", "seconds for the whole request, 10 by default, 300 at most"},
+		{"timeout?", "number", "seconds for the whole request, retries included, 10 by default, 300 at most"},
+		{"retries?", "integer", "tries after the first when the connection fails or the answer is 429, 502, 503 or 504; none by default, 5 at most. Between them it waits as Retry-After says, else 0.25 s, then twice as long each time"},
 		{"max?", "number", "bytes of the answer's body, 1 MB by default, 8 MB at most"},
 	}}
 }
@@ -93,9 +94,13 @@ func (s *state) http(a arguments, verb string) int {
 	} else if o.has("method") {
 		a.fail("option method is one of http.request")
 	}
-	r := httpRequest{method: verb, url: target, headers: a.httpHeaders(o), timeout: o.seconds("timeout", httpTimeout), largest: int64(o.integer("max", httpBody, 0))}
+	r := httpRequest{method: verb, url: target, headers: a.httpHeaders(o), timeout: o.seconds("timeout", httpTimeout), largest: int64(o.integer("max", httpBody, 0)),
+		retries: o.integer("retries", 0, 0)}
 	if r.timeout <= 0 || r.timeout > maxHTTPTimeout {
 		a.fail("option timeout must be more than 0 and at most %v seconds", maxHTTPTimeout.Seconds())
+	}
+	if r.retries > maxHTTPRetries {
+		a.fail("option retries must be at most %d", maxHTTPRetries)
 	}
 	if r.largest > maxString {
 		a.fail("option max must be at most %d", maxString)
