@@ -667,7 +667,8 @@ function Timer:cancel() end
 ---@field form? table name and value, sent as a form
 ---@field user? string for basic authentication
 ---@field password? string
----@field timeout? number seconds for the whole request, 10 by default, 300 at most
+---@field timeout? number seconds for the whole request, retries included, 10 by default, 300 at most
+---@field retries? integer tries after the first when the connection fails or the answer is 429, 502, 503 or 504; none by default, 5 at most. Between them it waits as Retry-After says, else 0.25 s, then twice as long each time
 ---@field max? number bytes of the answer's body, 1 MB by default, 8 MB at most
 
 ---An answer to an HTTP request.
