@@ -51,7 +51,9 @@ func TestBadInputIsAnsweredAndNothingElseNotices(t *testing.T) {
 	call := srv.recorded(t, "stands")
 	expect(t, call, "state", "answered")
 	expect(t, call, "released_by", "caller")
-	expect(t, call, "flags", "")
+	if flags := call["flags"]; flags != "" && flags != "retransmits" { // on a busy machine an answer may come late
+		t.Errorf("flags %v", flags)
+	}
 	leg := srv.legs(t, call)[0]
 	expect(t, leg, "lost", int64(0))
 	// Of 14 s; a loaded machine may lose its beat, but must not lose what came.

@@ -78,6 +78,10 @@ func TestSIPpCallsSIPp(t *testing.T) {
 			call := srv.finished(t, 1)[0]
 			expect(t, call, "state", "answered")
 			expect(t, call, "released_by", "caller")
+			told, exit := srv.tandem(t, "explain", call["id"].(string)[:12])
+			if exit != 0 || !strings.Contains(told, "The caller hung up.") || !strings.Contains(told, "-INVITE (SDP)-") || !strings.Contains(told, "-BYE-") {
+				t.Errorf("explained (exit %d) as\n%s", exit, told)
+			}
 			legs := srv.legs(t, call)
 			if len(legs) != 2 {
 				t.Fatalf("%d legs, want 2", len(legs))
