@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,6 +190,39 @@ func TestReloadBack(t *testing.T) {
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit %d\n%s", code, s.stderr)
 	}
+}
+
+// The status tells which calls are still on which generation.
+func TestStatusOfGenerations(t *testing.T) {
+	t.Parallel()
+	s := answeringServer(t, t.TempDir())
+	if _, stdout, _ := s.api("status"); strings.Contains(stdout, "on generation") {
+		t.Errorf("with one generation:\n%s", stdout)
+	}
+	call, err := s.dial(caller(t), "4711")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := s.api("reload"); code != 0 {
+		t.Fatalf("exit %d, %s", code, stderr)
+	}
+	_, stdout, _ := s.api("status")
+	mustContain(t, "status", stdout, "generation 2 of", "1 call on generation 1, 0 calls on generation 2")
+	var scripts web.ScriptsStatus
+	s.get("/api/v1/scripts", &scripts)
+	var status web.Status
+	s.get("/api/v1/status", &status)
+	want := []web.Generation{{ID: 1, Calls: 1}, {ID: 2, Calls: 0}}
+	if !slices.Equal(scripts.Generations, want) || !slices.Equal(status.Scripts.Generations, want) {
+		t.Errorf("%+v, %+v; want %+v", scripts.Generations, status.Scripts.Generations, want)
+	}
+	if err := call.Hangup(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the old generation is let go", func() bool {
+		s.get("/api/v1/scripts", &scripts)
+		return slices.Equal(scripts.Generations, want[1:])
+	})
 }
 
 func TestEmptyLists(t *testing.T) {
