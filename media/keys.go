@@ -53,6 +53,9 @@ func (m *stream) queueKeys(job *keyJob) {
 func (m *stream) keyFrame() bool {
 	for len(m.keys) > 0 {
 		job := m.keys[0]
+		if job.sender == nil && job.tones == nil && m.now().Before(m.passing) {
+			return true // the first key would be taken for the one that passes
+		}
 		err := m.beginKeys(job)
 		if err == nil && m.keyJobFrame(job) {
 			return true
@@ -105,6 +108,14 @@ func (m *stream) keyPacket(k *dtmf.Sender) bool {
 		m.send(m.tx.number(h), len(out.Payload))
 	}
 	return !done
+}
+
+// keyPasses notes that a key of the peer's goes by, until its end or as long as it goes on.
+func (m *stream) keyPasses(payload []byte) {
+	m.passing = m.now().Add(eventQuiet)
+	if len(payload) > 1 && payload[1]&0x80 != 0 { // the end; its repetitions follow at once
+		m.passing = m.now().Add(eventQuiet / 3)
+	}
 }
 
 func (m *stream) stopKeys(b *Playback) {

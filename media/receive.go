@@ -107,6 +107,7 @@ func (m *stream) relay(from *stream, h rtp.Header, payload []byte, meaning inbou
 		}
 		h.PayloadType, length = m.known.payload, m.known.format.ticks(payload)
 	case payloadEvent:
+		m.keyPasses(payload)
 		if m.coder != nil || int(meaning.clock) != m.p.eventClock {
 			m.relayEvent(from, h, payload, int(meaning.clock))
 			return

@@ -21,6 +21,7 @@ type stream struct {
 	tapes    []*recorder
 	play     *player
 	keys     []*keyJob
+	passing  time.Time // until when a key of the peer's may go on
 	worker   *worker
 	ended    bool
 	ear      *ear        // nil while nobody listens

@@ -41,6 +41,9 @@ return { on_call = function(call)
 		call.vars.n = shared.incr("n") call:answer() call:sleep(5)
 	elseif n == "who" then
 		call:bridge("user:1001", { from = "3000", display = "Reception", headers = { ["X-Queue"] = call:header("X-Campaign") } })
+	elseif n == "door" then
+		call:on("dtmf", function(key, who) if who == "callee" and key == "9" then call:send_dtmf("#1") end end)
+		call:bridge("user:1001")
 	elseif n == "loop" then
 		while true do call:sleep(0) end
 	end
@@ -159,6 +162,15 @@ it("shows what a callee sees", function()
 	expect(bob:header("X-None")):is(nil)
 	bob:hangup()
 	expect(c.cdr.from_display):is("Ann")
+end)
+it("sends keys behind those that pass", function()
+	local c = sim.call{ to = "door" }
+	local bob = c:dials("user:1001"):answers()
+	c:runs(2)
+	bob:press("9")
+	c:runs(2)
+	expect(c.digits):is("9#1")
+	c:hangup()
 end)
 it("unregisters", function()
 	local p = sim.register("1001")

@@ -14,7 +14,7 @@ const (
 	// quietReads is how many readings in a row must show that nothing runs: one alone may miss
 	// a goroutine that changes its processor while the queues are read.
 	quietReads = 3
-	restLimit  = 20 * time.Second
+	restLimit  = time.Minute
 	// stuckLimit is when a system call counts as one that never ends.
 	stuckLimit = 3 * time.Second
 )

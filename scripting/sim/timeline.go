@@ -19,7 +19,11 @@ func (r *running) did(where, name, arguments string) {
 	if len(r.steps) >= maxSteps {
 		r.steps = slices.Delete(r.steps, 0, 1)
 	}
-	r.steps = append(r.steps, moment{r.now(), "spec", strings.TrimSpace(where + " " + name + arguments)})
+	var at time.Time // before all that happens, while there is no world
+	if r.world != nil {
+		at = r.world.clock.Now()
+	}
+	r.steps = append(r.steps, moment{at, "spec", strings.TrimSpace(where + " " + name + arguments)})
 }
 
 const maxSteps = 200
@@ -42,7 +46,7 @@ func (r *running) timeline() []string {
 	slices.SortStableFunc(all, func(a, b moment) int { return a.at.Compare(b.at) })
 	lines := heads
 	for _, m := range all {
-		lines = append(lines, fmt.Sprintf("%9.3f  %-6s  %s", m.at.Sub(r.world.began).Seconds(), m.who, m.text))
+		lines = append(lines, fmt.Sprintf("%9.3f  %-6s  %s", max(m.at.Sub(r.world.began), 0).Seconds(), m.who, m.text))
 	}
 	return lines
 }
