@@ -18,7 +18,7 @@ const slowStatement = 250 * time.Millisecond
 const maxParameters = 200
 
 func dbModule() module {
-	query, exec, transaction := sessionFunctions("db.", args, ownDatabase)
+	query, exec, transaction := sessionFunctions("db.", "", "db.", args, ownDatabase)
 	return module{
 		name: "db",
 		doc: "SQL databases: a file of the scripts' own (SQLite, `scripts.db` in the data folder), and those that `[db.NAME]` names. " +
@@ -30,12 +30,13 @@ func dbModule() module {
 	}
 }
 
-// sessionFunctions are what each database can do; prefix is how scripts call it.
-func sessionFunctions(prefix string, read func(*lua.LState, string) arguments, of func(arguments) (string, database.DB)) (query, exec, transaction function) {
+// sessionFunctions are what each database can do; prefix is how errors call them, setup
+// and object how examples do.
+func sessionFunctions(prefix, setup, object string, read func(*lua.LState, string) arguments, of func(arguments) (string, database.DB)) (query, exec, transaction function) {
 	text, values := field{"sql", "string", "one statement"}, field{"...", "string|number|boolean|nil", "a value for each `?` or `$1`"}
 	query = function{name: "query", params: []field{text, values},
 		returns: []field{{"rows", "table[]?", "a table each, by column name; or nil"}, {"reason", "string?", "such as \"timeout\""}},
-		doc:     "Asks for rows.", example: "local rows, err = " + prefix + "query(\"select name from callers where number = ?\", call.from.user)\nif rows and rows[1] then log.info(rows[1].name) end",
+		doc:     "Asks for rows.", example: setup + "local rows, err = " + object + "query(\"select name from callers where number = ?\", call.from.user)",
 		run: func(s *state, L *lua.LState) int {
 			a := read(L, prefix+"query")
 			name, db := of(a)
@@ -43,7 +44,7 @@ func sessionFunctions(prefix string, read func(*lua.LState, string) arguments, o
 		}}
 	exec = function{name: "exec", params: []field{text, values},
 		returns: []field{{"changed", "integer?", "rows inserted, updated or deleted; or nil"}, {"id", "integer|string", "the last inserted row's id in SQLite; or the reason"}},
-		doc:     "Changes something.", example: prefix + "exec(\"create table if not exists callers (number text primary key, name text)\")\n" + prefix + "exec(\"insert into callers values (?, ?) on conflict do nothing\", call.from.user, call.from.display)",
+		doc:     "Changes something.", example: setup + object + "exec(\"insert into callers values (?, ?) on conflict do nothing\", call.from.user, call.from.display)",
 		run: func(s *state, L *lua.LState) int {
 			a := read(L, prefix+"exec")
 			name, db := of(a)
@@ -52,7 +53,7 @@ func sessionFunctions(prefix string, read func(*lua.LState, string) arguments, o
 	transaction = function{name: "transaction", params: []field{{"fn", "fun(tx: Transaction): any", "may wait for nothing but `tx`"}},
 		returns: []field{{"result", "any", "what fn returned, true for nothing; or nil"}, {"reason", "string?", "why nothing was changed"}},
 		doc:     "Does several statements or none: they are taken back when fn raises an error, returns false, or one of them fails.",
-		example: prefix + "transaction(function(tx)\n  tx:exec(\"update accounts set credit = credit - 1 where number = ?\", call.from.user)\n  tx:exec(\"insert into used values (?)\", call.id)\nend)",
+		example: setup + object + "transaction(function(tx)\n  tx:exec(\"update accounts set credit = credit - 1 where number = ?\", call.from.user)\n  tx:exec(\"insert into used values (?)\", call.id)\nend)",
 		run: func(s *state, L *lua.LState) int {
 			a := read(L, prefix+"transaction")
 			name, db := of(a)
@@ -62,7 +63,7 @@ func sessionFunctions(prefix string, read func(*lua.LState, string) arguments, o
 }
 
 func databaseClass() class {
-	query, exec, transaction := sessionFunctions("database:", method, receivedDatabase)
+	query, exec, transaction := sessionFunctions("database:", "local crm = db.named(\"crm\")\n", "crm:", method, receivedDatabase)
 	return class{name: "Database", doc: "A database that the configuration names, from db.named.", methods: []function{query, exec, transaction}}
 }
 
@@ -70,14 +71,14 @@ func transactionClass() class {
 	text, values := field{"sql", "string", "one statement"}, field{"...", "string|number|boolean|nil", "a value for each `?` or `$1`"}
 	return class{name: "Transaction", doc: "Statements that are done together or not at all, from db.transaction.", methods: []function{
 		{name: "query", params: []field{text, values}, returns: []field{{"rows", "table[]?", "or nil"}, {"reason", "string?", ""}},
-			doc: "Asks for rows.", example: "local rows = tx:query(\"select credit from accounts where number = ?\", call.from.user)",
+			doc: "Asks for rows.", example: "db.transaction(function(tx)\n  return tx:query(\"select credit from accounts where number = ?\", call.from.user)[1]\nend)",
 			run: func(s *state, L *lua.LState) int {
 				a := method(L, "transaction:query")
 				t := receivedTransaction(a)
 				return s.query(a, t.name, t, t.timeout, true)
 			}},
 		{name: "exec", params: []field{text, values}, returns: []field{{"changed", "integer?", "rows changed, or nil"}, {"id", "integer|string", "the last inserted row's id in SQLite; or the reason"}},
-			doc: "Changes something.", example: "tx:exec(\"update accounts set credit = 0 where number = ?\", call.from.user)",
+			doc: "Changes something.", example: "db.transaction(function(tx)\n  tx:exec(\"update accounts set credit = 0 where number = ?\", call.from.user)\nend)",
 			run: func(s *state, L *lua.LState) int {
 				a := method(L, "transaction:exec")
 				t := receivedTransaction(a)

@@ -28,7 +28,7 @@ func fileModule() module {
 				returns: []field{{"entries", "FileEntry[]?", "by name, or nil"}, {"reason", "string?", ""}},
 				doc:     "Lists a folder, at most 10,000 entries of it.", example: "for _, entry in ipairs(file.list(\"messages/\" .. call.user) or {}) do\n  call:play(entry.path)\nend", run: fileList},
 			{name: "delete", params: []field{where}, returns: okOrReason(),
-				doc: "Removes a file, or an empty folder.", example: `file.delete(message.path)`, run: fileDelete},
+				doc: "Removes a file, or an empty folder.", example: `file.delete("messages/" .. call.user .. "/1.wav")`, run: fileDelete},
 		},
 	}
 }

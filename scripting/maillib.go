@@ -41,7 +41,7 @@ func mailModule() module {
 		functions: []function{{
 			name: "send", params: []field{{"mail", "MailOptions", ""}}, returns: okOrReason(),
 			doc:     "Hands a mail to the server and waits until that has taken it. After a hangup there are the 5 s that all tidying has; for more, send it from spawn.",
-			example: "mail.send{ to = \"alice@example.com\", subject = \"Voice message from \" .. call.from.user,\n  text = \"It is attached.\", attachments = { message.path } }",
+			example: "mail.send{ to = \"alice@example.com\", subject = \"Voice message from \" .. call.from.user,\n  text = \"It is attached.\", attachments = { \"messages/\" .. call.id .. \".wav\" } }",
 			run:     mailSend}},
 	}
 }

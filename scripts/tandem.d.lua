@@ -404,8 +404,8 @@ local Database = {}
 
 ---Asks for rows.
 ---```lua
----local rows, err = database:query("select name from callers where number = ?", call.from.user)
----if rows and rows[1] then log.info(rows[1].name) end
+---local crm = db.named("crm")
+---local rows, err = crm:query("select name from callers where number = ?", call.from.user)
 ---```
 ---@param sql string one statement
 ---@param ... string|number|boolean|nil a value for each `?` or `$1`
@@ -415,8 +415,8 @@ function Database:query(sql, ...) end
 
 ---Changes something.
 ---```lua
----database:exec("create table if not exists callers (number text primary key, name text)")
----database:exec("insert into callers values (?, ?) on conflict do nothing", call.from.user, call.from.display)
+---local crm = db.named("crm")
+---crm:exec("insert into callers values (?, ?) on conflict do nothing", call.from.user, call.from.display)
 ---```
 ---@param sql string one statement
 ---@param ... string|number|boolean|nil a value for each `?` or `$1`
@@ -426,7 +426,8 @@ function Database:exec(sql, ...) end
 
 ---Does several statements or none: they are taken back when fn raises an error, returns false, or one of them fails.
 ---```lua
----database:transaction(function(tx)
+---local crm = db.named("crm")
+---crm:transaction(function(tx)
 ---  tx:exec("update accounts set credit = credit - 1 where number = ?", call.from.user)
 ---  tx:exec("insert into used values (?)", call.id)
 ---end)
@@ -442,7 +443,9 @@ local Transaction = {}
 
 ---Asks for rows.
 ---```lua
----local rows = tx:query("select credit from accounts where number = ?", call.from.user)
+---db.transaction(function(tx)
+---  return tx:query("select credit from accounts where number = ?", call.from.user)[1]
+---end)
 ---```
 ---@param sql string one statement
 ---@param ... string|number|boolean|nil a value for each `?` or `$1`
@@ -452,7 +455,9 @@ function Transaction:query(sql, ...) end
 
 ---Changes something.
 ---```lua
----tx:exec("update accounts set credit = 0 where number = ?", call.from.user)
+---db.transaction(function(tx)
+---  tx:exec("update accounts set credit = 0 where number = ?", call.from.user)
+---end)
 ---```
 ---@param sql string one statement
 ---@param ... string|number|boolean|nil a value for each `?` or `$1`
@@ -1041,7 +1046,6 @@ db = {}
 ---Asks for rows.
 ---```lua
 ---local rows, err = db.query("select name from callers where number = ?", call.from.user)
----if rows and rows[1] then log.info(rows[1].name) end
 ---```
 ---@param sql string one statement
 ---@param ... string|number|boolean|nil a value for each `?` or `$1`
@@ -1051,7 +1055,6 @@ function db.query(sql, ...) end
 
 ---Changes something.
 ---```lua
----db.exec("create table if not exists callers (number text primary key, name text)")
 ---db.exec("insert into callers values (?, ?) on conflict do nothing", call.from.user, call.from.display)
 ---```
 ---@param sql string one statement
@@ -1336,7 +1339,7 @@ function file.list(path) end
 
 ---Removes a file, or an empty folder.
 ---```lua
----file.delete(message.path)
+---file.delete("messages/" .. call.user .. "/1.wav")
 ---```
 ---@param path string below the recordings folder; `scripts/…` is below the scripts folder, where nothing can be changed
 ---@return boolean? ok true, or nil
@@ -1388,7 +1391,7 @@ mail = {}
 ---Hands a mail to the server and waits until that has taken it. After a hangup there are the 5 s that all tidying has; for more, send it from spawn.
 ---```lua
 ---mail.send{ to = "alice@example.com", subject = "Voice message from " .. call.from.user,
----  text = "It is attached.", attachments = { message.path } }
+---  text = "It is attached.", attachments = { "messages/" .. call.id .. ".wav" } }
 ---```
 ---@param mail MailOptions
 ---@return boolean? ok true, or nil
