@@ -38,14 +38,14 @@ type Options struct {
 }
 
 const (
-	batchRows  = 1000                   // a batch is written when it has so many rows,
-	batchWait  = 50 * time.Millisecond  // or so long after the one before
-	spoolAfter = 100 * time.Millisecond // the database has had so long: on to the spool
-	spoolEvery = 50 * time.Millisecond  // what comes meanwhile follows
-	writeLimit = 30 * time.Second       // a batch that takes longer has failed
-	closeWait  = 10 * time.Second       // for a database that fails while we close
-	beatEvery  = 5 * time.Second        // "still alive" while calls are open
-	syncEvery  = time.Second            // the spool
+	batchRows  = 1000                  // a batch is written when it has so many rows,
+	batchWait  = 50 * time.Millisecond // or so long after the one before
+	spoolAfter = 60 * time.Millisecond // the database has had so long: on to the spool
+	spoolEvery = 20 * time.Millisecond // what comes meanwhile follows
+	writeLimit = 30 * time.Second      // a batch that takes longer has failed
+	closeWait  = 10 * time.Second      // for a database that fails while we close
+	beatEvery  = 5 * time.Second       // "still alive" while calls are open
+	syncEvery  = time.Second           // the spool
 	retryFirst = 50 * time.Millisecond
 	retryMost  = 5 * time.Second
 )

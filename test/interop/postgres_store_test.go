@@ -127,6 +127,11 @@ func TestPostgresGoesAndComesBack(t *testing.T) {
 	if _, code := srv.tandem(t, "backup", "copy"); code != 1 {
 		t.Errorf("backup: exit %d; pg_dump does that", code)
 	}
+	for _, server := range []*server{srv, second} { // before their database, which waits for them
+		if server.end(); server.cmd.ProcessState.ExitCode() != 0 {
+			t.Errorf("exit code %d", server.cmd.ProcessState.ExitCode())
+		}
+	}
 }
 
 // stored is a number of what the server's status says of its store.
