@@ -47,9 +47,5 @@ func TestClickToCallOfTheDocs(t *testing.T) {
 	if code := s.get("/api/v1/calls", &calls); code != 200 || len(calls.Items) == 0 {
 		t.Errorf("%d: %+v", code, calls)
 	}
-	h := listens(t, c)
-	h.shipped("main-menu")
-	if err := c.Hangup(ctx); err != nil {
-		t.Error(err)
-	}
+	hangUp(t, c)
 }

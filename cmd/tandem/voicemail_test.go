@@ -14,10 +14,8 @@ import (
 
 	"tandem/b2bua/phone"
 	"tandem/media"
-	"tandem/media/codec"
 	"tandem/media/hear"
 	"tandem/media/wav"
-	"tandem/scripts"
 )
 
 // voiceRate is that of what telephones say, in Hz.
@@ -40,7 +38,7 @@ func (s *served) lamp(user, password string) *lamp {
 			}
 			return 0
 		}})
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	if err := l.phone.Register(ctx); err != nil {
 		s.t.Fatal(err)
@@ -55,7 +53,7 @@ func (s *served) lamp(user, password string) *lamp {
 func (l *lamp) shows(want string) {
 	l.t.Helper()
 	last := "nothing"
-	for limit := time.After(30 * time.Second); ; {
+	for limit := time.After(2 * time.Minute); ; {
 		select {
 		case last = <-l.told:
 			if strings.Contains(last, "Voice-Message: "+want+" ") {
@@ -67,69 +65,18 @@ func (l *lamp) shows(want string) {
 	}
 }
 
-// hearing records what a phone hears and waits for sounds in it.
-type hearing struct {
-	t    *testing.T
-	file string
-	rec  *media.Recording
-	from int // samples that were looked through
-}
-
-func listens(t *testing.T, c *phone.Call) *hearing {
+// heard is what a phone has recorded, at voiceRate.
+func heard(t *testing.T, file string) []int16 {
 	t.Helper()
-	h := &hearing{t: t, file: filepath.Join(t.TempDir(), "heard.wav")}
-	var err error
-	if h.rec, err = c.Record(h.file); err != nil {
+	b, err := os.ReadFile(file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return h
-}
-
-// heard is all that came so far, or nothing while the file is not readable.
-func (h *hearing) heard() []int16 {
-	b, err := os.ReadFile(h.file)
-	if err != nil {
-		return nil
-	}
-	audio, err := wav.Decode(h.file, bytes.NewReader(b), 10*time.Minute)
+	audio, err := wav.Decode(file, bytes.NewReader(b), 10*time.Minute)
 	if err != nil || audio.Rate != voiceRate {
-		return nil
+		t.Fatalf("%s: %v, %d Hz", file, err, audio.Rate)
 	}
 	return audio.PCM
-}
-
-// waits until the phone has heard a sound after the one before.
-func (h *hearing) waits(what string, sound []int16) {
-	h.t.Helper()
-	var found hear.Found
-	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
-		heard := h.heard()
-		heard = heard[min(h.from, len(heard)):]
-		if found = hear.Find(heard, sound, voiceRate); found.Share >= 0.7 && found.Order {
-			h.t.Logf("%s: %.0f%% of it heard at correlation %.3f", what, 100*found.Share, found.Score)
-			h.from += max(found.Offset, 0) + len(sound)
-			return
-		}
-	}
-	h.t.Fatalf("%s was not heard: %+v", what, found)
-}
-
-// shipped waits for the end of a shipped prompt.
-func (h *hearing) shipped(name string) {
-	h.t.Helper()
-	b, err := scripts.FS.ReadFile("prompts/" + name + ".wav")
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	audio, err := wav.Decode(name, bytes.NewReader(b), time.Minute)
-	pcm := audio.PCM
-	if err == nil {
-		pcm, err = codec.Resample(pcm, audio.Rate, voiceRate)
-	}
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	h.waits(name, pcm[max(0, len(pcm)-voiceRate):])
 }
 
 // message is what the caller says: a tone that glides up, so that each piece of it is found in
@@ -176,7 +123,7 @@ func press(t *testing.T, c *phone.Call, keys string) {
 }
 
 // TestVoicemail leaves a message, sees the lamp, restarts the server, listens to what was said
-// and deletes it.
+// and deletes it. Nothing in it has to be done in time: keys wait until they are taken.
 func TestVoicemail(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -187,31 +134,23 @@ password = "pw"
 [[acl]]
 allow = ["127.0.0.1"]
 [scripts.settings.voicemail]
+silence = 60
 `)
 	s := serve(t, "-c", file, "--data", data)
 	alice := s.lamp("1001", "pw")
 	alice.shows("0/0")
-	incoming := make(chan struct{})
 	go func() {
-		defer close(incoming)
 		if c, err := alice.phone.Accept(t.Context()); err == nil {
 			_ = c.Reject(486)
 		}
 	}()
-
-	caller := phoneAt(t, "127.0.0.1", phone.Options{User: "5551234"})
-	c, err := s.call(caller, "1001")
+	c, err := s.call(phoneAt(t, "127.0.0.1", phone.Options{User: "5551234"}), "1001")
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-incoming
-	h := listens(t, c)
-	h.shipped("vm-unavailable")
-	said := message(6 * time.Second)
-	say(t, c, said) // over the tone at first; what comes after it is compared
+	said := message(14 * time.Second)
+	say(t, c, said) // over the greeting and the tone at first, 5 s; what comes later is compared
 	press(t, c, "#")
-	h.shipped("vm-sent")
-	<-c.Done()
 	alice.shows("1/0")
 	if code := s.stop(); code != 0 {
 		t.Fatalf("exit %d\n%s", code, s.stderr)
@@ -220,27 +159,46 @@ allow = ["127.0.0.1"]
 	again := serve(t, "-c", file, "--data", data)
 	alice = again.lamp("1001", "pw")
 	alice.shows("1/0")
-	c, err = again.call(alice.phone, "*97")
+	if c, err = again.call(alice.phone, "*97"); err != nil {
+		t.Fatal(err)
+	}
+	listened := filepath.Join(dir, "heard.wav")
+	rec, err := c.Record(listened)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h = listens(t, c)
-	h.shipped("vm-you-have")
-	h.shipped("vm-new-message")
 	press(t, c, "1")
-	h.shipped("vm-received")
-	h.waits("the message", said[2*voiceRate:5*voiceRate])
-	h.shipped("vm-after")
-	press(t, c, "3")
-	h.shipped("vm-deleted")
+	alice.shows("0/1")
+	hangUp(t, c)
+	<-rec.Done()
+	found := hear.Find(heard(t, listened), said[8*voiceRate:13*voiceRate], voiceRate)
+	t.Logf("%.0f%% of what was said was heard, at correlation %.3f", 100*found.Share, found.Score)
+	if found.Share < 0.6 || !found.Order {
+		t.Errorf("what was heard is not what was said: %+v", found)
+	}
+
+	if c, err = again.call(alice.phone, "*97"); err != nil {
+		t.Fatal(err)
+	}
+	press(t, c, "13")
 	alice.shows("0/0")
-	if err := c.Hangup(t.Context()); err != nil {
+	hangUp(t, c)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		left, err := filepath.Glob(filepath.Join(data, "recordings", "voicemail", "1001", "*"))
+		if err == nil && len(left) == 0 {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("files left behind: %v %v", left, err)
+		}
+	}
+}
+
+func hangUp(t *testing.T, c *phone.Call) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := c.Hangup(ctx); err != nil {
 		t.Error(err)
-	}
-	if left, err := filepath.Glob(filepath.Join(data, "recordings", "voicemail", "1001", "*")); err != nil || len(left) != 0 {
-		t.Errorf("files left behind: %v %v", left, err)
-	}
-	if code, stdout, stderr := command("cdr", "list", "--data", data, "--state", "answered", "--format", "csv"); code != 0 || strings.Count(stdout, "\n") != 3 {
-		t.Errorf("records: exit %d\n%s%s", code, stdout, stderr)
 	}
 }
