@@ -288,7 +288,7 @@ func (s *Server) Counts() Counts {
 	n := Counts{Calls: len(s.calls), Running: len(s.running), Dialogs: len(s.dialogs)}
 	n.Subscriptions, n.Lamps = s.events.Counts()
 	n.ServerTransactions, n.ClientTransactions = s.tx.Counts()
-	n.Resent = s.tx.Resent()
+	n.Resent, n.Merged = s.tx.Resent(), s.tx.Merged()
 	return n
 }
 
@@ -298,6 +298,7 @@ type Counts struct {
 	Subscriptions, Lamps                   int // lamps that are lit
 	ServerTransactions, ClientTransactions int
 	Resent                                 uint64 // messages sent again for want of an answer, so far
+	Merged                                 uint64 // requests that came twice by different ways, so far
 }
 
 // remember makes requests of dialog d reach leg l.

@@ -13,7 +13,10 @@ type Status struct {
 	SIP           []string      `json:"sip"` // listeners
 	HTTP          string        `json:"http"`
 	Calls         int           `json:"calls"`
-	CallsLimit    int           `json:"calls_limit"` // 0: none
+	CallsLimit    int           `json:"calls_limit"`     // 0: none
+	Dialogs       int           `json:"dialogs"`         // of the calls, two or more each; those that only grow are leaked
+	Merged        uint64        `json:"merged_requests"` // refused with 482 since the start: the same came twice, by different ways
+	Resent        uint64        `json:"resent"`          // messages sent again since the start for want of an answer
 	Registrations int           `json:"registrations"`
 	Media         MediaStatus   `json:"media"`
 	Scripts       ScriptsStatus `json:"scripts"`

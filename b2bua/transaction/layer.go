@@ -61,6 +61,7 @@ type Layer struct {
 	transport *transport.Layer
 
 	resent atomic.Uint64
+	copies atomic.Uint64
 
 	mu      sync.Mutex
 	servers map[serverKey]*serverTx
@@ -103,6 +104,9 @@ func (l *Layer) Counts() (servers, clients int) {
 
 // Resent is how many messages were sent again so far for want of an answer.
 func (l *Layer) Resent() uint64 { return l.resent.Load() }
+
+// Merged is how many requests were refused so far because the same had come another way.
+func (l *Layer) Merged() uint64 { return l.copies.Load() }
 
 // HandleMessage implements transport.Handler.
 func (l *Layer) HandleMessage(m *transport.Incoming) {

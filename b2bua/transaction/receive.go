@@ -46,6 +46,7 @@ func (l *Layer) begin(key serverKey, req *sip.Request, f transport.Flow) {
 		s.cancels(l.inviteOf(key))
 	case copied:
 		// RFC 3261 §8.2.2.2: the same request came another way before.
+		l.copies.Add(1)
 		_ = s.Respond(NewResponse(req, sip.StatusLoopDetected, "Merged Request", newTag()))
 	default:
 		l.dispatch(s)

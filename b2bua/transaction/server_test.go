@@ -218,6 +218,9 @@ func TestMergedRequestGets482(t *testing.T) {
 		r.peer.send(theirs("INVITE", "z9hG4bK2"))
 		r.peer.send(theirsTo("ACK", "z9hG4bK2", "<sip:alice@127.0.0.1>"))
 		r.want("sent", r.peer.names(), "180 482")
+		if n := r.tx.Merged(); n != 1 {
+			t.Errorf("%d merged requests counted", n)
+		}
 		r.want("user", r.user.seen(), "INVITE")
 	})
 }

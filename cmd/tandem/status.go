@@ -35,6 +35,10 @@ func statusTable(st web.Status, row func(...any)) {
 		calls = fmt.Sprintf("%d of at most %d", st.Calls, st.CallsLimit)
 	}
 	row("calls", calls)
+	row("dialogs", st.Dialogs)
+	if st.Merged+st.Resent > 0 {
+		row("", fmt.Sprintf("%s sent again for want of an answer, %s came twice", count(int(st.Resent), "message"), count(int(st.Merged), "request")))
+	}
 	row("registrations", st.Registrations)
 	row("banned", banLine(st))
 	for _, b := range st.Bans[:min(len(st.Bans), bansListed)] {
