@@ -293,7 +293,7 @@ function sim.pass(seconds) end
 ---@param settings table
 function sim.settings(settings) end
 
----Plugins for this spec instead of the folder's, by file name; `lib/` and `prompts/` stay.
+---Plugins for this spec instead of the folder's, by file name, and files beside them such as `rates.csv`; `lib/` and `prompts/` stay.
 ---@param plugins table<string, string>
 function sim.scripts(plugins) end
 
