@@ -509,3 +509,31 @@ func TestQueueMisuse(t *testing.T) {
 		}
 	})
 }
+
+// TestQueueCallsBack with the shipped application: who asks for it is called, and talks to the agent.
+func TestQueueCallsBack(t *testing.T) {
+	inWorld(t, `local queues = require "queue"
+		return { on_call = function(call)
+			queues.enter(call, "support", { agents = "user:1001", ring = 5, leave_empty = false, keys = { ["3"] = "callback" },
+				callback = function(c) return "user:" .. c.from.user end })
+		end }`, func(w *world) {
+		anne := w.phone("anne", true)
+		calls := w.answers(anne, time.Second)
+		c, err := anne.Dial(w.ctx, "sip:620@"+serverAddr, phone.DialOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Press(w.ctx, "3") // the call ends soon
+		w.ended(c)
+		d := w.agents(2*time.Second, "1001")
+		time.Sleep(time.Minute)
+		if len(calls) == 0 || len(d.calls) == 0 {
+			t.Errorf("%d are called back, %d agents answer\n%+v", len(calls), len(d.calls), w.server.Queues())
+			return
+		}
+		back, agent := <-calls, <-d.calls
+		w.talkBothWays(back, agent)
+		w.hangup(agent)
+		w.ended(back)
+	})
+}

@@ -10,7 +10,8 @@ before_each(function()
       end
       local result = queues.enter(call, "support", {
         agents = call.number == "620" and { "user:1001", "user:1002" } or nil, leave_empty = call.number == "621", max_wait = 100,
-        keys = { ["1"] = function(c) c:play("goodbye") end, ["2"] = "user:1009" },
+        keys = { ["1"] = function(c) c:play("goodbye") end, ["2"] = "user:1009", ["3"] = "callback" },
+        callback = function(c) return "user:" .. c.from.user end,
         fallback = function(c, r) c.vars.fell = r.why end,
       })
       call.vars.state = result.state
@@ -65,4 +66,12 @@ it("lets agents come and go", function()
   agent:answers()
   c:runs(10):hangup()
   toggle("queue-agent-out", false)
+end)
+
+it("notes that somebody wants to be called back", function()
+  sim.register("1001")
+  sim.register("1005")
+  local c = sim.call { to = "620", user = "1005" }
+  c:press("3"):hears("queue-callback-noted"):ends()
+  expect(c.cdr.vars.state):is("cancelled")
 end)
