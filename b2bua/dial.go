@@ -52,6 +52,7 @@ type dialling struct {
 	screen  *Leg       // that OnAnswer has now
 	best    *Failure
 	timer   clock.Timer
+	late    bool // the time of this group was over while OnAnswer was asked
 	over    bool
 
 	as         *auth.Identity // who a call to ourselves comes from; nil: the caller
@@ -104,6 +105,7 @@ func (d *dialling) next() {
 	if d.timer != nil {
 		d.timer.Stop()
 	}
+	d.late = false
 	for len(d.waiting) > 0 {
 		group := d.waiting[0]
 		d.waiting = d.waiting[1:]
@@ -188,7 +190,11 @@ func (d *dialling) drop(reason string, legs ...*Leg) {
 
 // timedOut: nobody of the group answered in time.
 func (d *dialling) timedOut() {
-	if d.over || d.screen != nil || len(d.queue) > 0 {
+	if d.over {
+		return
+	}
+	if d.screen != nil || len(d.queue) > 0 {
+		d.late = true // who has answered is asked first
 		return
 	}
 	legs := d.live
@@ -279,9 +285,12 @@ func (d *dialling) screened(l *Leg, accepted bool) {
 		d.drop("", l)
 	}
 	d.failed(failure(480, "declined"))
-	if len(d.queue) > 0 {
+	switch {
+	case len(d.queue) > 0:
 		d.screenNext()
-	} else if len(d.live) == 0 {
+	case d.late:
+		d.timedOut()
+	case len(d.live) == 0:
 		d.next()
 	}
 }

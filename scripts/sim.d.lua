@@ -134,6 +134,7 @@ function SimCall:vanishes() end
 ---@field number string the number that was called
 ---@field digits string the keys that its phone has received so far
 ---@field host string its address, such as 10.0.2.1:5060
+---@field cdr Record the record of the call that it is a leg of. Waits for the end
 ---@field transferred integer what came of its transfer: 200, or why it failed. Waits for it
 local SimCallee = {}
 
@@ -301,6 +302,11 @@ function sim.scripts(plugins) end
 ---@param user string
 ---@return SimPhone
 function sim.register(user) end
+
+---Waits until a target is called, for no caller: what originate calls, after a hangup, too. A user it calls before is registered by sim.register.
+---@param target string
+---@return SimCallee
+function sim.dials(target) end
 
 ---Answers the requests of scripts to URLs that begin so; "" is every method. It returns a function that lists the requests so far.
 ---@param method string

@@ -61,6 +61,7 @@ func (f *file) simFunctions() []function {
 		{"settings", []string{"settings table"}, "", "What config.get answers, as `[scripts.settings]`; a spec begins with none.", f.simSettings},
 		{"scripts", []string{"plugins table<string, string>"}, "", "Plugins for this spec instead of the folder's, by file name, and files beside them such as `rates.csv`; `lib/` and `prompts/` stay.", f.simScripts},
 		{"register", []string{"user string"}, "SimPhone", "A registered phone of a user. Whoever calls or is waited for has one without being asked.", f.simRegister},
+		{"dials", []string{"target string"}, "SimCallee", "Waits until a target is called, for no caller: what originate calls, after a hangup, too. A user it calls before is registered by sim.register.", f.simDials},
 		{"http", []string{"method string", "url string", "answer? SimAnswer"}, "fun(): SimRequest[]", "Answers the requests of scripts to URLs that begin so; \"\" is every method. It returns a function that lists the requests so far.", f.simHTTP},
 		{"db", []string{"name string", "sql string", "... any"}, "table[]", "Asks a database of the spec's own, before or while scripts use it: \"crm\" stands for `[db.crm]`, \"\" for the scripts' own. It gives the rows of a query.", f.simDB},
 		{"mail", []string{"options? table"}, "table[]", "The mails that scripts have sent so far: from, to, cc, bcc, subject, text, html, and attachments with name, type and content. `sim.mail{ fails = \"552 full\" }` lets the server refuse those that follow.", f.simMail},
@@ -129,6 +130,7 @@ func (f *file) calleeObject() object {
 			{"number", "string", "the number that was called", f.calleeNumber},
 			{"digits", "string", "the keys that its phone has received so far", f.calleeDigits},
 			{"host", "string", "its address, such as 10.0.2.1:5060", f.calleeHost},
+			{"cdr", "Record", "the record of the call that it is a leg of. Waits for the end", f.calleeRecord},
 			{"transferred", "integer", "what came of its transfer: 200, or why it failed. Waits for it", f.calleeTransferred},
 		}}
 }

@@ -50,6 +50,7 @@ func (w *world) newCall(o callOptions) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.calls = append(w.calls, c)
 	c.pending = append(c.pending, func() error {
 		var more []sip.Header
 		for _, name := range slices.Sorted(maps.Keys(o.headers)) {

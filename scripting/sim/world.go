@@ -80,6 +80,7 @@ type world struct {
 	phones  map[string]*party // by target: "user:1001", "trunk:carrier", "sip:…"
 	configs []trunk.Config
 	callers int
+	calls   []*call // of the spec's callers
 }
 
 // newWorld starts a server. Its error tells what is wrong with the scripts.
