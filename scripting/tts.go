@@ -33,10 +33,10 @@ func (a arguments) voice(name, text string) ([]media.Source, error) {
 	if len(text) > voice.MaxText {
 		return nil, misuse{errors.New("the text is too long: at most 4000 bytes")}
 	}
-	ctx, cancel := context.WithCancelCause(s.ctx)
+	ctx, cancel := context.WithCancelCause(a.L.Context())
 	defer cancel(nil)
-	if s.call != nil {
-		defer context.AfterFunc(untilHangup(s.call.c), func() { cancel(b2bua.ErrHangup) })()
+	if o := runningIn(a.L).call; o != nil {
+		defer context.AfterFunc(untilHangup(o.c), func() { cancel(b2bua.ErrHangup) })()
 	}
 	var clip *media.Clip
 	var err error
