@@ -20,10 +20,11 @@ func (a *API) document(*http.Request) (any, error) {
 	failure := s.of(reflect.TypeFor[errorBody]())
 	paths := object{}
 	for _, op := range a.operations() {
-		if paths[op.path] == nil {
-			paths[op.path] = object{}
+		name := strings.Replace(op.path, "...}", "}", 1)
+		if paths[name] == nil {
+			paths[name] = object{}
 		}
-		paths[op.path].(object)[strings.ToLower(op.method)] = op.describe(s, failure)
+		paths[name].(object)[strings.ToLower(op.method)] = op.describe(s, failure)
 	}
 	version := "1"
 	if a.o.Version != "" {
@@ -41,7 +42,7 @@ func (a *API) document(*http.Request) (any, error) {
 	}, nil
 }
 
-var inPath = regexp.MustCompile(`\{(\w+)\}`)
+var inPath = regexp.MustCompile(`\{(\w+)(\.\.\.)?\}`)
 
 func (op *operation) describe(s *schemas, failure object) object {
 	out := object{"summary": op.summary, "operationId": op.id(), "responses": op.responses(s, failure)}

@@ -105,6 +105,7 @@ func (a *API) recordOperations() []operation {
 	return []operation{
 		{method: "GET", path: base + "/cdrs", summary: "Call records, the newest first.", query: filters, answer: items[store.Call]{}, errors: []int{404}, run: a.listRecords},
 		{method: "GET", path: base + "/cdrs/stats", summary: "Figures of the finished calls, by group.", query: by, answer: items[store.Stat]{}, errors: []int{404}, run: a.recordStats},
+		{method: "GET", path: base + "/recordings/{file...}", summary: "A recording, or a range of it, by its path in a record.", kind: "audio/wav", errors: []int{404}, run: a.recording},
 		{method: "GET", path: base + "/cdrs/{id}", summary: "One record with its legs and its timeline.", answer: store.Record{}, errors: []int{404}, run: a.showRecord},
 		{method: "GET", path: base + "/cdrs/{id}/explain", summary: "How a call went, in plain words, and its ladder.", answer: Explanation{}, errors: []int{404}, run: a.explainRecord},
 	}
@@ -127,7 +128,7 @@ func (a *API) routes() {
 		a.mux.Handle(path, a.both(r))
 	}
 	a.mux.Handle(base+"/", a.authorized(a.dispatch(nil)))
-	a.mux.Handle("/", a.dispatch(nil))
+	a.mux.Handle("/", a.dashboard())
 }
 
 // route are the operations of one path: those that need a token, and those that do not.

@@ -4,6 +4,7 @@ package web
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Options struct {
 	Server        Server
 	Records       Records
 	Feed          *Feed        // of GET /events; nil: nothing ever happens
+	Recordings    fs.FS        // the folder of recordings; nil: none are shown
 	History       *History     // of GET /history; nil: an empty one
 	Metrics       http.Handler // of GET /metrics; nil: there is none
 	Version       string       // of the server, for the document

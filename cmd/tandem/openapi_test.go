@@ -88,7 +88,7 @@ func (d *described) ask(q asked, token string) string {
 	err = openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route},
 		Status:                 res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: res.Header.Get("Content-Type") == "text/event-stream"},
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: !strings.HasPrefix(res.Header.Get("Content-Type"), "application/json")},
 	})
 	if err != nil {
 		d.t.Errorf("%s %s: %d is not what the document says: %v\n%s", q.method, q.path, res.StatusCode, err, body)
@@ -108,6 +108,7 @@ func describe(t *testing.T) (d *described, live, past string) {
 		elseif call.number == "703" then call:park("71")
 		elseif call.number == "704" then call:conference("sales") end
 	end }`)
+	write(t, filepath.Join(dir, "data", "recordings", "tape.wav"), "RIFF")
 	carrier := phoneAt(t, "127.0.0.1", phone.Options{})
 	file := write(t, filepath.Join(dir, "tandem.toml"), fmt.Sprintf(`
 [http]
@@ -228,6 +229,8 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"GET", "/api/v1/cdrs?state=answered&limit=1", "", 200, ""},
 		{"GET", "/api/v1/cdrs/stats?by=code", "", 200, ""},
 		{"GET", "/api/v1/cdrs/" + past, "", 200, ""},
+		{"GET", "/api/v1/recordings/tape.wav", "", 200, ""},
+		{"GET", "/api/v1/cdrs/" + past + "/explain", "", 200, ""},
 		{"GET", "/api/v1/scripts", "", 200, ""},
 		{"POST", "/api/v1/scripts/reload", "{}", 200, ""},
 		{"GET", "/api/v1/registrations", "", 200, ""},
@@ -268,6 +271,8 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"GET", "/api/v1/queues/nobody", "", 404, ""},
 		{"DELETE", "/api/v1/queues/support/nobody", "", 404, ""},
 		{"GET", "/api/v1/cdrs/nothing", "", 404, ""},
+		{"GET", "/api/v1/recordings/nothing.wav", "", 404, ""},
+		{"GET", "/api/v1/recordings/..%2Ftandem.db", "", 404, ""},
 		{"DELETE", "/api/v1/bans/192.0.2.9", "", 404, ""},
 		{"POST", "/api/v1/calls/nobody/transfer", `{"to":"user:1001","leg":"a"}`, 404, ""},
 		{"POST", "/api/v1/calls/" + live + "/transfer", `{"to":"user:1002","leg":"a"}`, 409, ""},

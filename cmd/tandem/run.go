@@ -280,8 +280,13 @@ func (s *server) openSIP(ctx context.Context, cfg settings) error {
 func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	v := &view{s}
 	version, _ := buildVersion()
+	recordings, err := os.OpenRoot(recordingsDir(cfg.Config)) // links do not lead out of it
+	if err != nil {
+		return fmt.Errorf("recordings: %w", err)
+	}
+	s.onClose(recordings.Close)
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, History: s.history, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, Recordings: recordings.FS(), History: s.history, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
 	})
 	s.keepHistory()
 	h := web.NewServer(s.api, s.log)
