@@ -55,6 +55,11 @@ func recordedCalls(t *testing.T) []recordedCall {
 			legs: []row{{"sip_code": "503"}, {"sip_code": "503", "reason": "Service Unavailable"}},
 		},
 		{
+			name: "nobody registered", serve: bridgedBy(DialOptions{}, "user:1009"), phones: nobodyRegistered,
+			call: row{"state": "failed", "sip_code": "480", "q850_cause": "20", "released_by": "system", "billable_ms": "0"},
+			legs: []row{{"sip_code": "480", "reason": "not registered"}},
+		},
+		{
 			name: "rejected by the script", serve: rejecting, phones: func(w *world) {
 				a := w.peer(1)
 				a.local, a.remote = `"Alice ✆" <sip:alice@home.example>;tag=1`, "<sip:700@10.0.0.1>"
@@ -274,6 +279,13 @@ func refusedBy(w *world, code int, headers ...string) {
 	b.answer(invite, code, "b", "", headers...)
 	b.request(sip.ACK)
 	a.response(code)
+	a.refused()
+}
+
+func nobodyRegistered(w *world) {
+	a := w.peer(1)
+	a.calls("700")
+	a.response(480)
 	a.refused()
 }
 

@@ -77,6 +77,9 @@ func (c *Call) finishRecord() {
 	r.State, r.SIPCode, r.ReleasedBy = string(stateOf(a.rec.code)), int64(a.rec.code), string(c.releasedBy)
 	r.DurationMS = r.EndMS - r.StartMS
 	first := c.times.ring
+	if f := c.lastFailure; f != nil && f.Code == a.rec.code {
+		r.State = string(f.State) // 480 for a user without a phone is a failure, though the code alone is not
+	}
 	if c.outcome != "" {
 		r.State = string(c.outcome)
 	}

@@ -288,7 +288,6 @@ func (s *Server) Counts() Counts {
 	n := Counts{Calls: len(s.calls), Running: len(s.running), Dialogs: len(s.dialogs)}
 	n.Subscriptions, n.Lamps = s.events.Counts()
 	n.ServerTransactions, n.ClientTransactions = s.tx.Counts()
-	n.Resent, n.Merged = s.tx.Resent(), s.tx.Merged()
 	return n
 }
 
@@ -297,8 +296,15 @@ type Counts struct {
 	Calls, Running, Dialogs                int
 	Subscriptions, Lamps                   int // lamps that are lit
 	ServerTransactions, ClientTransactions int
-	Resent                                 uint64 // messages sent again for want of an answer, so far
-	Merged                                 uint64 // requests that came twice by different ways, so far
+}
+
+// Sums tells what has happened since the start, for metrics.
+func (s *Server) Sums() Sums { return Sums{Resent: s.tx.Resent(), Merged: s.tx.Merged()} }
+
+// Sums only grow.
+type Sums struct {
+	Resent uint64 // messages sent again for want of an answer
+	Merged uint64 // requests that came twice by different ways
 }
 
 // remember makes requests of dialog d reach leg l.

@@ -12,7 +12,7 @@ func (s *server) gauges() metrics.Gauges {
 		ServerTransactions: counts.ServerTransactions, ClientTransactions: counts.ClientTransactions,
 		Registrations: s.registrar.Len(), Subscriptions: counts.Subscriptions, Banned: len(s.sip.Bans()),
 		Draining: s.sip.Draining(), Panics: s.sip.Panics(),
-		Resent: counts.Resent, Bad: wire.Bad, Dropped: wire.Dropped, SendErrors: wire.SendErrors, Connections: wire.Conns,
+		Resent: s.sip.Sums().Resent, Bad: wire.Bad, Dropped: wire.Dropped, SendErrors: wire.SendErrors, Connections: wire.Conns,
 		Generation: scripts.Generation, ReloadFailed: len(scripts.Errors) > 0, Generations: len(scripts.Generations),
 		StoreQueued: health.Queued, StoreWritten: health.Written, StoreDropped: health.Dropped, StoreFailing: health.Err != nil,
 		EventsStreams: s.api.Listeners(),

@@ -160,14 +160,14 @@ func (v *view) Draining() bool { return v.sip.Draining() }
 // Status is how the server is.
 func (v *view) Status(context.Context) web.Status {
 	version, commit := buildVersion()
-	cfg, now, counts := v.settings(), time.Now(), v.sip.Counts()
+	cfg, now, counts, sums := v.settings(), time.Now(), v.sip.Counts(), v.sip.Sums()
 	free, used := v.media.Ports()
 	health := v.store.Health()
 	st := web.Status{
 		Version: version, Commit: commit, Go: runtime.Version(),
 		StartedMS: v.started.UnixMilli(), UptimeMS: now.Sub(v.started).Milliseconds(), Draining: v.sip.Draining(),
 		SIP: v.endpoints(), HTTP: v.listener.Addr().String(),
-		Calls: counts.Calls, CallsLimit: cfg.Limits.Calls, Dialogs: counts.Dialogs, Merged: counts.Merged, Resent: counts.Resent,
+		Calls: counts.Calls, CallsLimit: cfg.Limits.Calls, Dialogs: counts.Dialogs, Merged: sums.Merged, Resent: sums.Resent,
 		Registrations: v.registrar.Len(),
 		Media:         web.MediaStatus{PortsFree: free, PortsUsed: used}, Scripts: v.Scripts(),
 		Store:  web.StoreStatus{URL: v.booted.Store.URL.String(), Queued: health.Queued, Spooled: health.Spooled, Written: health.Written, Dropped: health.Dropped},
