@@ -56,7 +56,7 @@ func recordedCalls(t *testing.T) []recordedCall {
 		},
 		{
 			name: "nobody registered", serve: bridgedBy(DialOptions{}, "user:1009"), phones: nobodyRegistered,
-			call: row{"state": "failed", "sip_code": "480", "q850_cause": "20", "released_by": "system", "billable_ms": "0"},
+			call: row{"state": "failed", "sip_code": "480", "q850_cause": "18", "released_by": "system", "billable_ms": "0"},
 			legs: []row{{"sip_code": "480", "reason": "not registered"}},
 		},
 		{
