@@ -96,10 +96,7 @@ func (c *call) press(keys string) {
 		if err := c.c.Answered(c.w.ctx); err != nil {
 			return fmt.Errorf("%s cannot be pressed: %s", keys, c.how())
 		}
-		if err := c.c.Press(c.w.ctx, keys); err != nil && !c.over() {
-			return err
-		}
-		return nil
+		return c.end().tillItEnds(func() error { return c.c.Press(c.w.ctx, keys) })
 	})
 }
 

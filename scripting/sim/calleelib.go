@@ -4,8 +4,6 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"tandem/b2bua/phone"
 )
 
 // after reads how long somebody lets it ring.
@@ -79,11 +77,7 @@ func (f *file) calleeSays(L *lua.LState) int {
 
 func (f *file) calleePress(L *lua.LState) int {
 	l, keys := self[*callee](L), L.CheckString(2)
-	err := l.c.w.run(endLimit, func() error { return l.in.Press(l.c.w.ctx, keys) })
-	if err != nil && l.in.State() != phone.Answered {
-		L.RaiseError("%s cannot press %s: its leg is %s", l.target, keys, l.in.State())
-	}
-	check(L, err)
+	check(L, l.end().presses(keys))
 	return again(L)
 }
 

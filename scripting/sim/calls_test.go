@@ -44,12 +44,40 @@ return { on_call = function(call)
 	elseif n == "door" then
 		call:on("dtmf", function(key, who) if who == "callee" and key == "9" then call:send_dtmf("#1") end end)
 		call:bridge("user:1001")
+	elseif n == "short" then
+		call:on("dtmf", function() call:hangup() end)
+		call:answer()
+		call:sleep(2)
+	elseif n == "screened" then
+		call:bridge("user:1001", { on_answer = function(leg)
+			leg:gather{ max = 1, timeout = 2 }
+			return false
+		end })
 	elseif n == "loop" then
 		while true do call:sleep(0) end
 	end
 end }`
 
 const callSpecs = `
+it("is cut short by the server", function()
+	local c = sim.call{ to = "short" }
+	c:press("123456")
+	c:ends()
+	local talks = sim.call{ to = "short" }
+	talks:runs(1):says("main-menu")
+	talks:ends()
+end)
+it("is declined while pressing", function()
+	local c = sim.call{ to = "screened" }
+	local far = c:dials("user:1001"):answers()
+	far:press("1,,2")
+	far:ends()
+	c = sim.call{ to = "screened" }
+	far = c:dials("user:1001"):answers()
+	far:says("main-menu")
+	far:ends()
+	expect(pcall(far.press, far, "1")):is(false)
+end)
 it("is what the manual shows", function()
 	local c = sim.call{ to = "700", from = "+44123" }
 	c:hears("main-menu"):press("1")

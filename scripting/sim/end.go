@@ -74,7 +74,26 @@ func (e end) hearsNothing(d time.Duration) error {
 	return nil
 }
 
-// says plays a sound into the call, to its end.
+// tillItEnds does something that the server may cut short by ending the call: it may act on a
+// key before the key is up.
+func (e end) tillItEnds(do func() error) error {
+	if err := do(); err != nil && e.c.State() != phone.Ended {
+		return err
+	}
+	return nil
+}
+
+// presses sends keys.
+func (e end) presses(keys string) error {
+	if e.c.State() != phone.Answered {
+		return fmt.Errorf("%s cannot press %s: %s", e.who, keys, e.how())
+	}
+	return e.w.run(endLimit, func() error {
+		return e.tillItEnds(func() error { return e.c.Press(e.w.ctx, keys) })
+	})
+}
+
+// says plays a sound into the call, to its end or the call's.
 func (e end) says(sound []string, as string) error {
 	voice, err := e.w.voice(sound, as)
 	if err != nil {
@@ -83,7 +102,9 @@ func (e end) says(sound []string, as string) error {
 	if e.c.State() != phone.Answered {
 		return fmt.Errorf("%s cannot say anything: %s", e.who, e.how())
 	}
-	return e.w.run(endLimit, func() error { return e.c.Play(e.w.ctx, voice...) })
+	return e.w.run(endLimit, func() error {
+		return e.tillItEnds(func() error { return e.c.Play(e.w.ctx, voice...) })
+	})
 }
 
 func (e end) holds() error {

@@ -173,3 +173,28 @@ it("rings back after a minute", function()
   c:hangup()
 end)
 
+-- ## 12. A call-back
+before_each(function() sim.register("1001") end)
+it("calls back, up to three times", function()
+  sim.call { to = "690", user = "1001" }:ends(486)
+  sim.dials("user:1001"):fails("busy")
+  local began = sim.now()
+  local second = sim.dials("user:1001")
+  expect(sim.now() - began):at_least(59):at_most(61)
+  expect(second.from):is("690")
+  second:fails("noanswer")
+  local third = sim.dials("user:1001"):answers { after = 2 }
+  third:hears("one-moment")
+  sim.dials("user:1002"):answers()
+  sim.pass(5)
+  third:hangup()
+  expect(third.cdr.state):is("answered")
+end)
+it("gives up", function()
+  sim.call { to = "690", user = "1001" }:ends(486)
+  for _ = 1, 3 do
+    sim.dials("user:1001"):fails("declined")
+  end
+  sim.pass(600)
+end)
+it("does so for users only", function() sim.call { to = "690", from = "+4420" }:ends(404) end)
