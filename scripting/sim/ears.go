@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 	"sync"
-	"time"
 
 	"tandem/media/codec"
 	"tandem/media/hear"
@@ -182,10 +181,6 @@ func linear(law []byte) []int16 {
 
 // loud tells whether there is anything to hear in a sound.
 func loud(law []byte) bool { return len(law) > 0 && hear.Level(linear(law)) > quietest }
-
-func duration(samples int) time.Duration {
-	return time.Duration(samples) * time.Second / rate
-}
 
 // correlates tells whether a sound is somewhere in a longer one.
 func (s *search) correlates(pcm []int16) bool {
