@@ -87,6 +87,8 @@ type Call struct {
 	q850         int64 // the cause a far end named
 	noACK        bool
 	mediaTimeout bool
+	lastWords    clock.Timer // how long the record waits for the answers to our last messages
+	unanswered   bool        // it has waited
 	recordDone   bool
 	broken       bool   // a panic has ended it
 	wantsSilence bool   // a script watches for the caller's silence
@@ -201,7 +203,7 @@ func (c *Call) loop() {
 			batch[i] = nil
 		}
 		c.step(do((*Call).tidy))
-		if c.over() && c.settled() {
+		if c.over() && c.settled() && c.recordDone {
 			break
 		}
 	}
@@ -219,7 +221,7 @@ func (c *Call) tidy() {
 		l.release()
 	}
 	if c.over() {
-		c.finishRecord()
+		c.closeRecord()
 	}
 }
 

@@ -414,11 +414,7 @@ func TestCallToOurselves(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		a.hangsUp()
-		w.last()
-		synctest.Wait()
-		w.records.mu.Lock()
-		defer w.records.mu.Unlock()
-		if f := w.records.finished; len(f) != 2 || f[0].Call.LinkedID != f[1].Call.LinkedID {
+		if f := w.all(2); f[0].Call.LinkedID != f[1].Call.LinkedID {
 			t.Errorf("records: %+v", f)
 		}
 	})

@@ -66,12 +66,30 @@ func (c *Call) record() *store.Call {
 	return r
 }
 
-// finishRecord hands the finished record over, once.
-func (c *Call) finishRecord() {
-	if c.recordDone {
-		return
+// lastWords is how long a record stays open at most for the answer to our BYE or the ACK of our
+// refusal, which tell whether the far end has heard of the end.
+const lastWords = 100 * time.Millisecond
+
+// closeRecord finishes the record of a call that is over, once: as soon as the last messages
+// are in its timeline, or when they have had their time.
+func (c *Call) closeRecord() {
+	wake := func() { c.box.post(do(func(*Call) {})) }
+	switch {
+	case c.recordDone:
+	case c.unanswered || c.settled() && c.timeline.complete(wake):
+		if c.lastWords != nil {
+			c.lastWords.Stop()
+		}
+		c.recordDone = true
+		c.finishRecord()
+	case c.lastWords == nil:
+		c.server.over(c)
+		c.lastWords = c.after(lastWords, func() { c.unanswered = true })
 	}
-	c.recordDone = true
+}
+
+// finishRecord hands the finished record over.
+func (c *Call) finishRecord() {
 	r := c.record()
 	a := c.caller
 	r.State, r.SIPCode, r.ReleasedBy = string(stateOf(a.rec.code)), int64(a.rec.code), string(c.releasedBy)

@@ -107,15 +107,16 @@ type Server struct {
 	parking     parking
 	queues      queues
 
-	mu       sync.Mutex
-	calls    map[string]*Call // listed until their record is finished
-	running  map[*Call]struct{}
-	dialogs  map[dialog.ID]*Leg
-	outgoing map[string]string  // Call-ID of our INVITEs → From tag
-	loops    map[string]looping // Call-ID of an INVITE to ourselves → who sent it
-	closing  bool
-	draining bool
-	quiet    chan struct{} // closed when draining and the last call has gone
+	mu             sync.Mutex
+	calls          map[string]*Call // listed until their record is finished
+	running        map[*Call]struct{}
+	closingRecords map[*Call]struct{} // calls that are over, see closeRecord
+	dialogs        map[dialog.ID]*Leg
+	outgoing       map[string]string  // Call-ID of our INVITEs → From tag
+	loops          map[string]looping // Call-ID of an INVITE to ourselves → who sent it
+	closing        bool
+	draining       bool
+	quiet          chan struct{} // closed when draining and the last call has gone
 }
 
 // New makes a server and starts taking calls.
@@ -134,14 +135,15 @@ func New(o Options) (*Server, error) {
 	}
 	o.Timers = o.Timers.WithDefaults()
 	s := &Server{
-		o:        o,
-		digest:   auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),
-		calls:    map[string]*Call{},
-		running:  map[*Call]struct{}{},
-		dialogs:  map[dialog.ID]*Leg{},
-		loops:    map[string]looping{},
-		outgoing: map[string]string{},
-		quiet:    make(chan struct{}),
+		o:              o,
+		digest:         auth.NewDigest(auth.DigestOptions{Realm: o.Realm, Algorithms: o.Algorithms, Clock: o.Clock}),
+		calls:          map[string]*Call{},
+		running:        map[*Call]struct{}{},
+		closingRecords: map[*Call]struct{}{},
+		dialogs:        map[dialog.ID]*Leg{},
+		loops:          map[string]looping{},
+		outgoing:       map[string]string{},
+		quiet:          make(chan struct{}),
 	}
 	s.queues.server = s
 	if s.trunks = o.Trunks; s.trunks == nil {
@@ -218,7 +220,7 @@ func (s *Server) Close(ctx context.Context) error {
 
 // checkQuiet needs s.mu.
 func (s *Server) checkQuiet() {
-	if !s.draining || len(s.calls) > 0 {
+	if !s.draining || len(s.calls)+len(s.closingRecords) > 0 {
 		return
 	}
 	select {
@@ -251,11 +253,20 @@ func (s *Server) full() (retry time.Duration, full bool) {
 	return 0, false
 }
 
+// over takes a call off the list whose record has yet to be finished.
+func (s *Server) over(c *Call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.id)
+	s.closingRecords[c] = struct{}{}
+}
+
 // recorded takes a call off the list once its record is finished.
 func (s *Server) recorded(c *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, c.id)
+	delete(s.closingRecords, c)
 	s.checkQuiet()
 }
 
@@ -264,6 +275,7 @@ func (s *Server) ended(c *Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, c.id)
+	delete(s.closingRecords, c)
 	delete(s.running, c)
 	for id, l := range s.loops {
 		if l.parent == c {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
+
 	"tandem/clock"
 	"tandem/store"
 )
@@ -27,7 +29,21 @@ type timeline struct {
 	left   int // lines left out between the two
 	bytes  int // in lines
 	closed bool
+
+	owed    map[owed]struct{} // what has to come yet before all is told
+	settled func()            // called once nothing is owed any more; nil: nobody waits
 }
+
+// owed is a message that ends what another began: a final response to a request of ours, by
+// the request's method, or the ACK of a refusal.
+type owed struct {
+	leg    int64
+	method sip.RequestMethod
+	seq    uint32
+}
+
+// maxOwed bounds what a far end can make us remember.
+const maxOwed = 64
 
 // What a record keeps of a timeline. With the longest texts the last lines come to 100 KB.
 const (
@@ -88,7 +104,45 @@ func (t *timeline) take() []store.Event {
 	}
 	out = append(out, last...)
 	t.lines, t.last, t.left = nil, nil, 0
+	t.owed, t.settled = nil, nil
 	return out
+}
+
+// owes notes that a message is still to come; t.mu is held.
+func (t *timeline) owes(o owed) {
+	if t.closed || len(t.owed) >= maxOwed {
+		return
+	}
+	if t.owed == nil {
+		t.owed = map[owed]struct{}{}
+	}
+	t.owed[o] = struct{}{}
+}
+
+// came notes that it is there and told.
+func (t *timeline) came(o owed) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.owed[o]; !ok {
+		return
+	}
+	delete(t.owed, o)
+	if len(t.owed) == 0 && t.settled != nil {
+		t.settled()
+		t.settled = nil
+	}
+}
+
+// complete reports whether all messages have come; if not, settled is called once they have,
+// with a lock held: it must not block.
+func (t *timeline) complete(settled func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.owed) == 0 {
+		return true
+	}
+	t.settled = settled
+	return false
 }
 
 // note adds a line to the timeline. leg is a leg's name, or "" for the call as a whole.

@@ -53,6 +53,7 @@ func (k *track) saw(s transaction.Seen, peer string) {
 	if s.Again {
 		k.repeated++
 	}
+	k.begins(s)
 	closed := k.closed
 	k.mu.Unlock()
 	if closed {
@@ -76,6 +77,34 @@ func (k *track) saw(s transaction.Seen, peer string) {
 		m.Full, longest = k.shown(s.Msg), longestTraced
 	}
 	k.add(k.leg, store.EventSIP, m.String(), longest)
+	k.ends(s)
+}
+
+// begins notes what has to follow a message; the timeline's lock is held.
+func (k *track) begins(s transaction.Seen) {
+	switch {
+	case !s.Sent || s.Again:
+	case s.Method == sip.BYE && s.Code == 0:
+		k.owes(owed{k.leg, sip.BYE, s.Seq})
+	case s.Method == sip.CANCEL && s.Code == 0:
+		k.owes(owed{k.leg, sip.CANCEL, s.Seq})
+		k.owes(owed{k.leg, sip.INVITE, s.Seq}) // 487, and our ACK
+	case s.Method == sip.INVITE && s.Code >= 300:
+		k.owes(owed{k.leg, sip.ACK, s.Seq})
+	}
+}
+
+// ends notes that what was begun is complete.
+func (k *track) ends(s transaction.Seen) {
+	switch {
+	case s.Sent && s.Method == sip.ACK:
+		k.came(owed{k.leg, sip.INVITE, s.Seq})
+	case s.Sent:
+	case s.Method == sip.ACK:
+		k.came(owed{k.leg, sip.ACK, s.Seq})
+	case s.Code >= 200 && s.Method != sip.INVITE:
+		k.came(owed{k.leg, s.Method, s.Seq})
+	}
 }
 
 // first is a track that says where an INVITE goes or comes from.

@@ -47,7 +47,10 @@ func (m SIPMessage) String() string {
 	if m.Code > 0 {
 		b.WriteString(strconv.Itoa(m.Code) + " " + word(m.Phrase, maxPhrase))
 	} else {
-		b.WriteString(word(m.Method, maxPhrase) + " " + strings.ReplaceAll(word(m.URI, maxURI), " ", "%20"))
+		b.WriteString(word(m.Method, maxPhrase))
+		if m.URI != "" { // unknown where a request has come again
+			b.WriteString(" " + strings.ReplaceAll(word(m.URI, maxURI), " ", "%20"))
+		}
 	}
 	b.WriteString(", CSeq " + strconv.FormatUint(uint64(m.CSeq), 10) + " " + word(m.Method, maxPhrase))
 	if m.Again {

@@ -12,6 +12,7 @@ func TestSIPMessage(t *testing.T) {
 			URI: "sip:1002@192.0.2.7", CSeq: 1, Peer: "udp:192.0.2.7:5060", SDP: "203.0.113.7:10000"},
 		"received 200 OK, CSeq 1 INVITE, SDP 192.0.2.7:4000 sendonly": {Method: "INVITE", Code: 200, Phrase: "OK", CSeq: 1, SDP: "192.0.2.7:4000 sendonly"},
 		"sent BYE sip:a@b, CSeq 2 BYE, again":                         {Sent: true, Method: "BYE", URI: "sip:a@b", CSeq: 2, Again: true},
+		"received INVITE, CSeq 1 INVITE, again":                       {Method: "INVITE", CSeq: 1, Again: true},
 		"received BYE sip:a@b, CSeq 7 BYE, Reason Q.850;cause=16":     {Method: "BYE", URI: "sip:a@b", CSeq: 7, Why: "Q.850;cause=16"},
 		"received ACK sip:a@b, CSeq 4294967295 ACK\nACK sip:a@b SIP/2.0\r\nTo: x\r\n\r\n": {Method: "ACK", URI: "sip:a@b", CSeq: 1<<32 - 1,
 			Full: "ACK sip:a@b SIP/2.0\r\nTo: x\r\n\r\n"},
