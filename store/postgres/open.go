@@ -30,6 +30,9 @@ type Options struct {
 	Spool      string
 	SpoolBytes int64
 	QueueBytes int
+	// GoneAfter is how long another node may show no sign of life, and hold no lock, before a
+	// server closes its calls as lost; 60 s if 0.
+	GoneAfter time.Duration
 }
 
 const (
@@ -58,6 +61,9 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if o.Node == "" {
 		o.Node, _ = os.Hostname() // without a name the node is ""
 	}
+	if o.GoneAfter == 0 {
+		o.GoneAfter = goneAfter
+	}
 	s := &Store{log: o.Log, node: o.Node}
 	if err := s.open(ctx, url, o); err != nil {
 		s.release()
@@ -77,7 +83,7 @@ func (s *Store) open(ctx context.Context, url string, o Options) error {
 	}
 	jo := journal.Options{Log: o.Log, Node: o.Node, QueueBytes: o.QueueBytes}
 	if o.Serve {
-		if s.tenure, err = begin(ctx, pool, o.Node, o.Log); err != nil {
+		if s.tenure, err = begin(ctx, pool, o); err != nil {
 			return err
 		}
 		if err := closeLost(ctx, pool, o.Node, o.Log); err != nil {

@@ -15,7 +15,7 @@ import (
 const (
 	tenureEvery = 5 * time.Second  // we make sure that the lock is still ours
 	tenureWait  = 3 * time.Second  // for a server that has just died to be forgotten
-	goneAfter   = 60 * time.Second // without a sign of life and without its lock, a node is dead
+	goneAfter   = 60 * time.Second // see Options.GoneAfter
 )
 
 // tenure is that this process is the one server of its node's name: an advisory lock that
@@ -24,7 +24,8 @@ type tenure struct {
 	db   *pgxpool.Pool
 	node string
 	log  *slog.Logger
-	conn *pgx.Conn // nil while it is lost
+	gone time.Duration // Options.GoneAfter
+	conn *pgx.Conn     // nil while it is lost
 	stop context.CancelFunc
 	done chan struct{}
 }
@@ -37,8 +38,8 @@ func nodeLock(node string) int32 {
 }
 
 // begin takes the node's name; store.ErrInUse if another server has it.
-func begin(ctx context.Context, db *pgxpool.Pool, node string, log *slog.Logger) (*tenure, error) {
-	t := &tenure{db: db, node: node, log: log, done: make(chan struct{})}
+func begin(ctx context.Context, db *pgxpool.Pool, o Options) (*tenure, error) {
+	t := &tenure{db: db, node: o.Node, log: o.Log, gone: o.GoneAfter, done: make(chan struct{})}
 	for end := time.Now().Add(tenureWait); ; time.Sleep(50 * time.Millisecond) {
 		ours, err := t.take(ctx)
 		if err != nil {
@@ -74,7 +75,7 @@ func (t *tenure) take(ctx context.Context) (ours bool, err error) {
 // keep holds on to the lock, and closes the calls of nodes that are gone for good.
 func (t *tenure) keep(ctx context.Context) {
 	defer close(t.done)
-	tick := time.NewTicker(tenureEvery)
+	tick := time.NewTicker(min(tenureEvery, t.gone))
 	defer tick.Stop()
 	taken := false
 	for {
@@ -115,7 +116,7 @@ func (t *tenure) check(ctx context.Context, taken *bool) {
 // buryDead closes the calls of other nodes that have no server and showed no sign of life for long.
 func (t *tenure) buryDead(ctx context.Context) error {
 	rows, err := t.conn.Query(ctx, `SELECT DISTINCT c.node FROM calls c LEFT JOIN meta m ON m.key = 'alive/' || c.node
-		WHERE c.state = $1 AND c.node <> $2 AND coalesce(m.value::bigint, 0) < `+nowMS+" - $3", store.StateOpen, t.node, goneAfter.Milliseconds())
+		WHERE c.state = $1 AND c.node <> $2 AND coalesce(m.value::bigint, 0) < `+nowMS+" - $3", store.StateOpen, t.node, t.gone.Milliseconds())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"tandem/store"
 	"tandem/store/postgres"
@@ -78,6 +79,41 @@ func TestPostgresOneServerANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	openPostgres(t, where, true, "a", "")
+}
+
+// TestPostgresDeadNode: what a node has left open that is gone for good is closed by another. A
+// node that says nothing for as long, and is there, keeps its calls.
+func TestPostgresDeadNode(t *testing.T) {
+	t.Parallel()
+	where := startPostgres(t)
+	open := func(node string, serve bool) *postgres.Store {
+		s, err := postgres.Open(t.Context(), where, postgres.Options{Log: slog.New(slog.DiscardHandler), Serve: serve, Node: node, GoneAfter: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	begin := func(s *postgres.Store, node string) {
+		s.Open(&store.Call{ID: "call-of-" + node, LinkedID: "call-of-" + node, Node: node, State: store.StateOpen, StartMS: time.Now().UnixMilli()})
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	quiet, dead := open("quiet", true), open("dead", false) // without the lock, as after its end
+	begin(quiet, "quiet")
+	begin(dead, "dead")
+	if err := dead.Close(); err != nil {
+		t.Fatal(err)
+	}
+	last := open("last", true)
+	eventually(t, "the call of the dead node is closed", func() bool {
+		c, _, _, err := last.Call(t.Context(), "call-of-dead")
+		return err == nil && c.State == store.StateLost && c.EndMS >= c.StartMS && c.ReleasedBy == store.BySystem
+	})
+	if c, _, _, err := last.Call(t.Context(), "call-of-quiet"); err != nil || c.State != store.StateOpen {
+		t.Errorf("the call of a node that is there: %+v, %v", c, err)
+	}
 }
 
 // TestPostgresGoesAndComesBack: the database is killed while calls come and go, and started
