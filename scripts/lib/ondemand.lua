@@ -11,12 +11,13 @@ local usual = {
   ending = ".wav",    -- or ".opus"
   stereo = true,
   most = 20,          -- recordings of one call
-  on_change = false,  -- function(call, on, path): to tell the two, or somebody else
+  on_change = false,  -- function(call, on, path): to tell somebody else
+  prompts = { on = "record-on", off = "record-off" }, -- that both hear; false for none
 }
 
 --- Watches a call for the keys from now on; say it before the bridge.
 ---@param call Call
----@param given table? keys, who, within, folder, ending, stereo, most, on_change
+---@param given table? keys, who, within, folder, ending, stereo, most, on_change, prompts
 function ondemand.watch(call, given)
   local o = options.read("ondemand", given, usual)
   local pressed, last, n, path = { caller = "", callee = "" }, 0, 0, nil
@@ -41,6 +42,11 @@ function ondemand.watch(call, given)
       o.on_change(call, on, path)
     end
     path = on and path or nil
+    local prompt = on and o.prompts.on or not on and o.prompts.off
+    local live = prompt and calls.get(call.id)
+    if live then
+      live:play(prompt)
+    end
   end
 
   call:on("dtmf", function(digit, who)

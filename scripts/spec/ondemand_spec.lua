@@ -7,6 +7,7 @@ before_each(function()
       local seen = {}
       ondemand.watch(call, {
         who = call.number == "2" and "caller" or "both", most = 2,
+        prompts = call.number == "3" and { on = false, off = false } or nil,
         on_change = function(_, on, path) seen[#seen + 1] = (on and "on " or "off ") .. (path:match("ondemand/.*/.*%-(%d)%.wav") or path) end,
       })
       call:bridge("user:1001")
@@ -27,6 +28,27 @@ it("begins and ends with *1", function()
   c:press("*1"):runs(5):press("*1"):runs(2):hangup()
   expect(c.cdr.vars.seen):is("on 1, off 1")
   expect(c.cdr.recording):contains("ondemand/2026-01-05/")
+end)
+
+it("is announced to both", function()
+  local c, far = talk()
+  far:press("*1")
+  c:hears("record-on")
+  far:hears("record-on")
+  c:runs(2) -- until the prompt has ended
+  far:says("one-moment")
+  c:hears("one-moment"):press("*1"):hears("record-off")
+  far:hears("record-off")
+  c:hangup()
+  expect(c.cdr.vars.seen):is("on 1, off 1")
+end)
+
+it("may be kept quiet", function()
+  local c, far = talk("3")
+  c:press("*1"):hears_nothing(4)
+  far:says("one-moment")
+  c:hears("one-moment"):hangup()
+  expect(c.cdr.vars.seen):is("on 1")
 end)
 
 it("goes on until the end without a second", function()
