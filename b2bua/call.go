@@ -161,7 +161,7 @@ func (c *Call) SetVars(v map[string]any) {
 }
 
 // SetSecret keeps the keys that are pressed out of the timeline from now on, or no longer.
-func (c *Call) SetSecret(on bool) { c.timeline.secret.Store(on) }
+func (c *Call) SetSecret(on bool) { c.timeline.ask(&c.timeline.secret, on) }
 
 // Secret tells whether keys are kept out of the timeline.
 func (c *Call) Secret() bool { return c.timeline.secret.Load() }

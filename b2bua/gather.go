@@ -75,6 +75,7 @@ type gathering struct {
 	timer   clock.Timer
 	attempt int // tells the playbacks of one try from those of an earlier one
 	release func()
+	hushed  *track // whose keys are kept to itself; nil: nobody's
 }
 
 func (g *gathering) stop() {
@@ -82,7 +83,9 @@ func (g *gathering) stop() {
 	if g.release != nil {
 		g.release()
 	}
-	g.l.track.Load().hushed.Store(false)
+	if g.hushed != nil {
+		g.hushed.hush(false)
+	}
 	g.l.stopPlaying()
 }
 
@@ -98,7 +101,10 @@ func (g *gathering) try() {
 	g.tries++
 	g.attempt++
 	g.digits = nil
-	g.l.track.Load().hushed.Store(g.opts.Secret)
+	if g.opts.Secret {
+		g.hushed = g.l.track.Load()
+		g.hushed.hush(true)
+	}
 	g.release = g.l.listen(func(d byte) bool { g.digit(d); return true })
 	waited := len(g.l.digits) > 0
 	for len(g.l.digits) > 0 && g.live() && g.attemptOpen() {

@@ -160,6 +160,9 @@ func (s *Server) newCall(tx *transaction.Server, tag string, id auth.Identity, p
 	}
 	c.clock = guardedClock{s.o.Clock, c}
 	c.timeline = newTimeline(c, s.o.Clock)
+	if parent != nil {
+		c.timeline.asking = parent.timeline.asking
+	}
 	c.log = s.o.Log.With("call", c.id, "sip_call_id", clip(req.CallID().Value(), 128))
 	c.dialled = numberOf(&req.Recipient)
 	c.shared.number = c.dialled

@@ -82,6 +82,7 @@ func (c *Call) closeRecord() {
 		}
 		c.recordDone = true
 		c.finishRecord()
+		c.SetSecret(false) // the call that led here may go on
 	case c.lastWords == nil:
 		c.server.over(c)
 		c.lastWords = c.after(lastWords, func() { c.unanswered = true })

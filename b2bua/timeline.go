@@ -20,7 +20,8 @@ type timeline struct {
 	clock   clock.Clock
 	started time.Time
 	callID  string
-	secret  atomic.Bool // keys of all legs are not to be told
+	secret  atomic.Bool   // keys of all legs are not to be told
+	asking  *atomic.Int32 // how many ask for a secret, in this call and those to ourselves that it led to
 
 	mu     sync.Mutex
 	lines  []store.Event
@@ -56,7 +57,18 @@ const (
 )
 
 func newTimeline(c *Call, cl clock.Clock) *timeline {
-	return &timeline{clock: cl, started: c.started, callID: c.id}
+	return &timeline{clock: cl, started: c.started, callID: c.id, asking: new(atomic.Int32)}
+}
+
+// ask notes in flag whether one more asks for a secret: what is pressed for a call to ourselves
+// passes through the call that led there.
+func (t *timeline) ask(flag *atomic.Bool, on bool) {
+	switch was := flag.Swap(on); {
+	case on && !was:
+		t.asking.Add(1)
+	case was && !on:
+		t.asking.Add(-1)
+	}
 }
 
 // add notes a line about a leg (its number from 1, or 0 for the call as a whole).

@@ -163,6 +163,47 @@ func TestTraceKeepsMessages(t *testing.T) {
 	}, func(o *Options) { o.Trace = true })
 }
 
+// TestSecretsOfCallsToOurselves: what a call to ourselves asks for in confidence passes through
+// the call that led there, and is kept out of both records; what comes before and after is told.
+func TestSecretsOfCallsToOurselves(t *testing.T) {
+	h := func(ctx context.Context, c *Call) error {
+		if c.Number() != "700" {
+			return bridging("route:700")(ctx, c)
+		}
+		_ = c.Answer(ctx, nil)
+		for _, secret := range []string{"", "gather", "", "call", ""} {
+			c.SetSecret(secret == "call")
+			if _, err := c.Leg().Gather(ctx, GatherOptions{Timeout: time.Minute, Secret: secret == "gather"}); err != nil {
+				return err
+			}
+		}
+		c.SetSecret(true)
+		return c.Leg().Sleep(ctx, time.Minute)
+	}
+	inWorld(t, h, func(w *world) {
+		a := w.peer(1)
+		a.talks("200")
+		for _, d := range "123456" {
+			time.Sleep(2 * time.Second)
+			a.send("INFO", "", fmt.Sprintf("Signal=%c\r\nDuration=160\r\n", d), "Content-Type: application/dtmf-relay")
+			a.response(200)
+		}
+		time.Sleep(2 * time.Second)
+		a.hangsUp()
+		for _, r := range w.all(2) {
+			keys := ""
+			for _, e := range r.Events {
+				if e.Kind == store.EventDTMF {
+					keys += e.Text[:1]
+				}
+			}
+			if keys != "1a3a5a" { // "a digit of a secret"
+				t.Errorf("the record of %s tells the keys %s", r.Call.ToUser, keys)
+			}
+		}
+	})
+}
+
 // TestTimelineIsBounded: the beginning and the end stay, and what is left out is counted.
 func TestTimelineIsBounded(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,10 @@ func (l *Leg) repeats() int {
 }
 
 // hidden tells whether keys that are pressed stay out of the timeline.
-func (k *track) hidden() bool { return k.secret.Load() || k.hushed.Load() }
+func (k *track) hidden() bool { return k.asking.Load() > 0 }
+
+// hush keeps the leg's keys to itself, or no longer.
+func (k *track) hush(on bool) { k.ask(&k.hushed, on) }
 
 // Seen is called by transactions.
 func (k *track) Seen(s transaction.Seen) { k.saw(s, "") }

@@ -72,9 +72,10 @@ func finish(s *sqlite.Store, c *store.Call) {
 		legs[i] = store.Leg{Seq: int64(i + 1), SIPCallID: c.ID, Remote: "udp:192.0.2.10:5060", UserAgent: "Phone 1.0", Codec: "pcmu",
 			MediaMode: "relay", InviteMS: c.StartMS, AnswerMS: c.AnswerMS, EndMS: c.EndMS, SIPCode: 200, RxPackets: 3000, TxPackets: 3000, MOS: 4.3}
 	}
-	events := make([]store.Event, 20)
+	events := make([]store.Event, 24) // what a bridged call leaves: 14 messages, media, prompts and keys
 	for i := range events {
-		events[i] = store.Event{AtMS: c.StartMS + int64(i), Leg: int64(i%2 + 1), Kind: store.EventSIP, Text: "INVITE sip:1002@192.0.2.10:5060, 180 Ringing"}
+		events[i] = store.Event{AtMS: c.StartMS + int64(i), Leg: int64(i%2 + 1), Kind: store.EventSIP,
+			Text: fmt.Sprintf("sent INVITE sip:1002@192.0.2.10:5060, CSeq %d INVITE, to udp:192.0.2.10:5060, SDP 203.0.113.7:%d", i, 10000+2*i)}
 	}
 	s.Finish(c, legs, events)
 }
