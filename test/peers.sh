@@ -19,6 +19,7 @@ peers=(
   "sqlite3 sqlite3 plain SQL, which questions about records are timed beside"
   "svmap sipvicious what strangers scan with"
   "postgres postgresql the other database, for the store and for scripts"
+  "tshark tshark what reads our traces"
   "promtool prometheus what reads our alerts"
   "espeak-ng espeak-ng a voice, for say"
 )

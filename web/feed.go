@@ -20,6 +20,7 @@ type Feed struct {
 	ring   [feedLength]*happening
 	last   uint64        // number of the newest; 0: none yet
 	wake   chan struct{} // closed and replaced with each event
+	ended  chan struct{} // closed by Close
 	closed bool
 }
 
@@ -39,7 +40,7 @@ func (h *happening) json() []byte {
 
 // NewFeed makes an empty feed.
 func NewFeed() *Feed {
-	return &Feed{epoch: strings.ToLower(rand.Text()[:8]), wake: make(chan struct{})}
+	return &Feed{epoch: strings.ToLower(rand.Text()[:8]), wake: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // Publish adds an event. The value must not change any more.
@@ -61,6 +62,7 @@ func (f *Feed) Close() {
 	defer f.mu.Unlock()
 	if !f.closed {
 		f.closed = true
+		close(f.ended)
 		close(f.wake)
 	}
 }

@@ -48,6 +48,10 @@ func (a *API) operations() []operation {
 	if a.o.Metrics != nil {
 		list = append(list, operation{method: "GET", path: "/metrics", summary: "Metrics for Prometheus.", kind: "text/plain", run: a.metrics})
 	}
+	if a.o.Tracer != nil {
+		list = append(list, operation{method: "GET", path: base + "/trace", summary: "SIP messages as they pass, a JSON object a line, secrets masked. Not for readers.",
+			query: []query{{name: "call", doc: "The id of a call in progress: its messages only."}}, kind: "application/x-ndjson", errors: []int{404, 503}, run: a.traceMessages})
+	}
 	list = append(list, a.callOperations()...)
 	list = append(list, a.recordOperations()...)
 	list = append(list, a.waitingOperations()...)

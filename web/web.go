@@ -26,6 +26,7 @@ type Options struct {
 	Server        Server
 	Records       Records
 	Feed          *Feed        // of GET /events; nil: nothing ever happens
+	Tracer        Tracer       // of GET /trace; nil: there is none
 	Recordings    fs.FS        // the folder of recordings; nil: none are shown
 	History       *History     // of GET /history; nil: an empty one
 	Metrics       http.Handler // of GET /metrics; nil: there is none

@@ -100,15 +100,15 @@ func (f Flow) Write(b []byte) error {
 		return ErrNoFlow
 	}
 	l := f.link.layer()
+	if tap := l.tap.Load(); tap != nil { // before an answer can come
+		(*tap)(Out, f, b)
+	}
 	if err := f.link.write(f, b); err != nil {
 		l.counts.sendErrors.Add(1)
 		return err
 	}
 	l.counts.sent.Add(1)
 	l.counts.tx.encoded(b)
-	if tap := l.tap.Load(); tap != nil {
-		(*tap)(Out, f, b)
-	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type cli struct {
 	CDR           cdrCmd           `cmd:"" name:"cdr" help:"Query the call records."`
 	Backup        backupCmd        `cmd:"" help:"Copy the store into a file, while a server runs or not."`
 	Explain       explainCmd       `cmd:"" help:"Tell in plain words how a call went, and draw its ladder."`
+	Trace         traceCmd         `cmd:"" help:"Show SIP messages as they pass, or write them to a file for Wireshark."`
 	Version       versionCmd       `cmd:"" help:"Show the version."`
 }
 

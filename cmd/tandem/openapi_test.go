@@ -62,7 +62,7 @@ func (d *described) send(q asked, token string) (*http.Request, *http.Response, 
 	}
 	defer res.Body.Close()
 	var body []byte
-	if res.Header.Get("Content-Type") == "text/event-stream" {
+	if kind := res.Header.Get("Content-Type"); kind == "text/event-stream" || kind == "application/x-ndjson" {
 		body = make([]byte, 1)
 		_, err = io.ReadFull(res.Body, body)
 	} else {
@@ -219,6 +219,7 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"GET", "/api/v1/session", "", 200, ""},
 		{"DELETE", "/api/v1/session", "", 200, ""},
 		{"GET", "/api/v1/events", "", 200, ""},
+		{"GET", "/api/v1/trace?call=" + live, "", 200, ""},
 		{"GET", "/api/v1/status", "", 200, ""},
 		{"GET", "/api/v1/history", "", 200, ""},
 		{"GET", "/api/v1/calls", "", 200, ""},
@@ -271,6 +272,8 @@ func TestDocumentHoldsTheAPI(t *testing.T) {
 		{"GET", "/api/v1/queues/nobody", "", 404, ""},
 		{"DELETE", "/api/v1/queues/support/nobody", "", 404, ""},
 		{"GET", "/api/v1/cdrs/nothing", "", 404, ""},
+		{"GET", "/api/v1/trace?call=nobody", "", 404, ""},
+		{"GET", "/api/v1/trace?colour=blue", "", 400, ""},
 		{"GET", "/api/v1/recordings/nothing.wav", "", 404, ""},
 		{"GET", "/api/v1/recordings/..%2Ftandem.db", "", 404, ""},
 		{"DELETE", "/api/v1/bans/192.0.2.9", "", 404, ""},

@@ -24,6 +24,7 @@ import (
 	"tandem/metrics"
 	"tandem/scripting"
 	"tandem/store"
+	"tandem/trace"
 	"tandem/web"
 )
 
@@ -46,6 +47,7 @@ type server struct {
 	feed        *web.Feed // what happens, for who listens to the API
 	metrics     *metrics.Metrics
 	history     *web.History
+	traces      *trace.Hub
 	listener    net.Listener
 
 	log        *slog.Logger
@@ -155,6 +157,13 @@ func (s *server) openTransport(_ context.Context, cfg settings) error {
 	}
 	s.transport = t
 	s.onClose(t.Close)
+	s.traces = trace.New(func(on bool) {
+		if on {
+			t.OnMessage(s.traced)
+		} else {
+			t.OnMessage(nil)
+		}
+	})
 	s.registrar = registrar.New(registrar.Options{OnChange: s.registrationChanged, KeepAlive: natKeepAlive, Ping: b2bua.KeepAlive})
 	s.onClose(func() error { s.registrar.Close(); return nil })
 	return nil
@@ -286,7 +295,7 @@ func (s *server) serveHTTP(_ context.Context, cfg settings) error {
 	}
 	s.onClose(recordings.Close)
 	s.api = web.New(web.Options{
-		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, Recordings: recordings.FS(), History: s.history, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
+		Access: access(cfg.Config), Calls: v, Scripts: v, Registrations: v, Trunks: v, Bans: v, Conferences: v, Queues: v, Server: v, Records: s.store, Feed: s.feed, Tracer: v, Recordings: recordings.FS(), History: s.history, Metrics: s.metrics.Handler(), Version: version, Log: s.log,
 	})
 	s.keepHistory()
 	h := web.NewServer(s.api, s.log)

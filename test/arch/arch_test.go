@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"clock":   {},
 	"config":  {},
 	"metrics": {"store"},
+	"trace":   {"media/sdp"},
 	"scripts": {},
 	"store":   {},
 
@@ -54,7 +55,7 @@ var rooms = map[string][]string{
 	"b2bua": {"b2bua/transport", "b2bua/transaction", "b2bua/dialog", "b2bua/auth",
 		"b2bua/registrar", "b2bua/notifier", "b2bua/trunk", "media", "media/...", "store"},
 
-	"web":                {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store", "store/explain"},
+	"web":                {"b2bua", "b2bua/auth", "b2bua/registrar", "b2bua/transport", "b2bua/trunk", "store", "trace", "store/explain"},
 	"scripting/pattern":  {},
 	"scripting/database": {},
 	"scripting/voice":    {},

@@ -17,7 +17,7 @@ var tandemBinary string
 func TestMain(m *testing.M) { os.Exit(withBinary(m)) }
 
 func withBinary(m *testing.M) int {
-	for _, peer := range []string{"sipp", "baresip", "kamailio", "svmap", "espeak-ng", "ip", "nft", "chromium", "promtool"} {
+	for _, peer := range []string{"sipp", "baresip", "kamailio", "svmap", "espeak-ng", "ip", "nft", "chromium", "promtool", "tshark"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			fmt.Fprintf(os.Stderr, "interop: %v (make peers installs it)\n", err)
 			return 1
