@@ -535,5 +535,9 @@ func TestQueueCallsBack(t *testing.T) {
 		w.talkBothWays(back, agent)
 		w.hangup(agent)
 		w.ended(back)
+		first, made := w.record(), w.record()
+		if first.Call.FromUser != "anne" || first.Call.LinkedID != first.Call.ID || made.Call.LinkedID != first.Call.ID || made.Call.ToUser != "anne" || len(made.Legs) != 2 {
+			t.Errorf("the call: %+v\nthe one back: %+v with %d legs", first.Call, made.Call, len(made.Legs))
+		}
 	})
 }
