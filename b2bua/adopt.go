@@ -234,9 +234,7 @@ func (c *Call) link(id string) {
 	c.shared.Lock()
 	c.shared.linked = id
 	c.shared.Unlock()
-	if !c.recordDone {
-		c.server.o.Journal.Update(c.openRecord())
-	}
+	c.updateRecord()
 }
 
 func (s *Server) linked(id string) []*Call {

@@ -136,7 +136,7 @@ func (c *Call) answer(h Headers) error {
 	c.state.Store(StateAnswered)
 	c.times.answered(l.rec.answered)
 	l.watchSilence()
-	c.server.o.Journal.Update(c.openRecord())
+	c.updateRecord()
 	l.resend2xx(l.server, res)
 	return nil
 }
@@ -176,7 +176,7 @@ func (l *Leg) rings() {
 	if l.rec.first18x.IsZero() {
 		l.rec.first18x = c.clock.Now()
 	}
-	c.times.ringing(l.rec.first18x)
+	c.ringing(l.rec.first18x)
 }
 
 // progress sends 183 with our session description, so that the caller hears us before the

@@ -120,6 +120,7 @@ func (c *Call) join(o *op, l *Leg, opts DialOptions) {
 	}
 	c.note(l.name(), "media", "joined with the caller")
 	c.joined = j
+	c.updateRecord()
 	c.seatAll()
 	o.leg = l
 	o.stop = func() { c.part(j) }

@@ -52,7 +52,7 @@ func (l *Leg) progressWith(theirs []byte) {
 	l.enter(legEarly)
 	c := l.call()
 	c.state.Store(StateRinging)
-	c.times.ringing(c.clock.Now())
+	c.ringing(c.clock.Now())
 	l.respond(183, l.described, nil)
 }
 

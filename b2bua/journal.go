@@ -14,9 +14,11 @@ import (
 // callTimes are the moments the record tells of; the zero time is "never".
 type callTimes struct{ ring, answer, end time.Time }
 
-func (t *callTimes) ringing(at time.Time) {
-	if t.ring.IsZero() {
-		t.ring = at
+// ringing notes when the caller is first told that it rings.
+func (c *Call) ringing(at time.Time) {
+	if c.times.ring.IsZero() {
+		c.times.ring = at
+		c.updateRecord()
 	}
 }
 
@@ -39,6 +41,13 @@ func (c *Call) openRecord() *store.Call {
 	r := c.record()
 	r.State = store.StateOpen
 	return r
+}
+
+// updateRecord tells the store how things stand, for the case that we do not live to the end.
+func (c *Call) updateRecord() {
+	if !c.recordDone {
+		c.server.o.Journal.Update(c.openRecord())
+	}
 }
 
 // record builds the row as things stand.

@@ -183,7 +183,7 @@ func (c *Call) Originated() bool { return c.originated }
 func (c *Call) rings(*Leg, int, bool) {
 	if c.State() == StateNew {
 		c.state.Store(StateRinging)
-		c.times.ringing(c.clock.Now())
+		c.ringing(c.clock.Now())
 	}
 }
 
@@ -196,7 +196,7 @@ func (c *Call) pickedUp(l *Leg, limit time.Duration) {
 	c.times.answered(l.rec.answered)
 	c.log.Info("call answered", "sip_call_id", l.callID, "target", l.target)
 	l.watchSilence()
-	c.server.o.Journal.Update(c.openRecord())
+	c.updateRecord()
 	if limit > 0 {
 		t := c.after(limit, func() {
 			c.note("", "sip", "its time is up")

@@ -77,6 +77,44 @@ func TestEveryMessageIsInTheTimeline(t *testing.T) {
 	})
 }
 
+// TestAnOpenRecordIsUpToDate: what a crash would leave of a call that rings, and of one that talks.
+func TestAnOpenRecordIsUpToDate(t *testing.T) {
+	inWorld(t, bridging("sip:bob@10.0.1.2:5060"), func(w *world) {
+		a, b := w.peer(1), w.peer(2)
+		a.calls("700")
+		open := func() (r store.Call) {
+			synctest.Wait()
+			w.records.mu.Lock()
+			defer w.records.mu.Unlock()
+			for _, c := range w.records.open {
+				r = *c
+			}
+			return r
+		}
+		if r := open(); r.State != store.StateOpen || r.RingMS != 0 || r.AnswerMS != 0 {
+			t.Errorf("before it rings: %+v", r)
+		}
+		invite := b.request("INVITE")
+		time.Sleep(100 * time.Millisecond)
+		b.answer(invite, 180, "b", "")
+		a.response(180)
+		if r := open(); r.RingMS != r.StartMS+100 || r.AnswerMS != 0 {
+			t.Errorf("ringing: %+v", r)
+		}
+		time.Sleep(time.Second)
+		b.answer(invite, 200, "b", b.body)
+		b.request("ACK")
+		a.response(200)
+		a.send("ACK", "700", "")
+		if r := open(); r.AnswerMS != r.StartMS+1100 || r.State != store.StateOpen {
+			t.Errorf("answered: %+v", r)
+		}
+		a.hangsUp()
+		b.hungUp()
+		w.last()
+	})
+}
+
 // TestARecordWaitsForTheLastWords: for a far end that says nothing more a tenth of a second, in
 // which the call has left the list, and a server that ends waits as long.
 func TestARecordWaitsForTheLastWords(t *testing.T) {
