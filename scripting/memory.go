@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,6 +84,7 @@ func (g *memoryGuard) forget(s *state) {
 func (g *memoryGuard) loop() {
 	samples := newSamples()
 	var collected time.Time
+	var collecting atomic.Bool
 	for {
 		time.Sleep(guardEvery)
 		worst, w := g.longest()
@@ -93,10 +95,14 @@ func (g *memoryGuard) loop() {
 			continue
 		}
 		now := readHeap(samples)
-		if now.objects-w.baseline > garbageFactor*g.limit && now.cycles == w.cycles && time.Since(collected) > collectEvery {
-			runtime.GC()
+		if now.objects-w.baseline > garbageFactor*g.limit && now.cycles == w.cycles && time.Since(collected) > collectEvery && collecting.CompareAndSwap(false, true) {
 			collected = time.Now()
-			now = readHeap(samples)
+			// Beside the loop: a collection waits for whoever copies a long string, which may have
+			// grown many times by then.
+			go func() {
+				runtime.GC()
+				collecting.Store(false)
+			}()
 		}
 		if w.exceeds(now, g.limit) {
 			worst.cancel(fmt.Errorf("the script used over %d MB of memory", g.limit>>20))
